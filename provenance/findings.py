@@ -1,0 +1,266 @@
+"""The study document: the frozen types behind ``study.json``.
+
+Everything that a reader of a study may see is here; every renderer works from it alone. Unknown
+is None, never NaN. ``provenance/study.schema.json`` is generated from `StudyDocument`; a test
+keeps the two equal.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from provenance.transcript import Frozen
+
+# 1: first version.
+SCHEMA_VERSION = 1
+
+Label = Literal[
+    "consistent",
+    "different",
+    "inconclusive",
+    "supported",
+    "not_supported",
+    "known",
+    "none_of_these",
+]
+Exactness = Literal["exact", "anytime", "calibrated", "descriptive"]
+
+
+class Side(Frozen):
+    """One endpoint as it was asked for and as it answered.
+
+    ``requested`` is the endpoint string; ``served`` the model names that answers carried, with
+    counts; ``fingerprints`` likewise; ``options`` the endpoint's options (never a key);
+    ``capabilities`` what was found supported, ignored or refused.
+    """
+
+    requested: str
+    label: str
+    served: dict[str, int] = Field(default_factory=dict)
+    fingerprints: dict[str, int] = Field(default_factory=dict)
+    options: dict[str, Any] = Field(default_factory=dict)
+    capabilities: dict[str, Any] = Field(default_factory=dict)
+    first_utc: str | None = None
+    last_utc: str | None = None
+
+
+class Declaration(Frozen):
+    """Who asked, why, and with whose authority, as stated by the user; None: not stated."""
+
+    asked_by: str | None = None
+    purpose: str | None = None
+    authorised_by: str | None = None
+
+
+class BatteryRef(Frozen):
+    """Which questions were asked."""
+
+    name: str
+    digest: str
+    cells: int
+
+
+class Reason(Frozen):
+    """Why the verdict is what it is: a code for programs, a sentence for people."""
+
+    code: str
+    text: str
+    values: dict[str, Any] = Field(default_factory=dict)
+
+
+class Verdict(Frozen):
+    """The label, the null hypothesis that it speaks of, and why."""
+
+    label: Label
+    null: str
+    delta: float | None = None
+    panel: str | None = None
+    not_excluded: tuple[str, ...] = ()
+    reasons: tuple[Reason, ...] = ()
+
+
+class Finding(Frozen):
+    """One test or measure.
+
+    ``p_value`` lies in (0, 1]; ``p_adjusted`` is Holm's over the findings that share the
+    decision; ``effect`` estimates ``estimand``. A descriptive finding has no p-value.
+    """
+
+    name: str
+    speaks_to: tuple[str, ...] = ()
+    statistic: float | None = None
+    p_value: float | None = Field(default=None, gt=0, le=1)
+    p_adjusted: float | None = Field(default=None, gt=0, le=1)
+    e_value: float | None = None
+    alpha: float | None = None
+    effect: float | None = None
+    effect_interval: tuple[float | None, float | None] | None = None
+    estimand: str | None = None
+    null: str | None = None
+    exactness: Exactness
+    assumptions: tuple[str, ...] = ()
+    exploratory: bool = False
+    n_reference: int | None = None
+    n_suspect: int | None = None
+    method: str
+    citation: str | None = None
+    values: dict[str, Any] = Field(default_factory=dict)
+
+
+class EffectiveUnits(Frozen):
+    """Independent units behind a calibration."""
+
+    same: float | None = None
+    different: float | None = None
+
+
+class Proposition(Frozen):
+    """A likelihood ratio for a pair of hypotheses, or why there is none."""
+
+    hypothesis: str
+    against: str
+    log10_lr: float | None = None
+    sensitivity_interval: tuple[float, float] | None = None
+    bound_low: float | None = None
+    bound_high: float | None = None
+    clipped: bool = False
+    calibration: str | None = None
+    population: str | None = None
+    n_effective: EffectiveUnits = EffectiveUnits()
+    assessed: bool = False
+    why_not: str | None = None
+
+
+class CellCounts(Frozen):
+    """What each side answered in one cell.
+
+    ``reference`` and ``suspect`` map categories to counts, the most frequent first, at most 40
+    a side with the rest under "…other". ``examples`` holds, for cells read as text, one short
+    answer a side. ``difference`` is the total variation distance between the two empirical
+    distributions: descriptive, biased upwards in small samples.
+    """
+
+    id: str
+    family: str
+    reading: str
+    prompt: str
+    reference: dict[str, int]
+    suspect: dict[str, int]
+    n_reference: int
+    n_suspect: int
+    difference: float | None = None
+    examples: dict[str, str] = Field(default_factory=dict)
+
+
+class Family(Frozen):
+    """The probes of one family, tested together."""
+
+    name: str
+    cells: int
+    n_reference: int
+    n_suspect: int
+    p_value: float | None = None
+    p_adjusted: float | None = None
+    effect: float | None = None
+
+
+class Yardstick(Frozen):
+    """How far apart the reference is from itself, on the scale of the effect.
+
+    ``between`` is the distance of the sides, ``within`` that of the reference's own halves
+    (mean over random halvings, same number of draws a side), ``within_high`` its 95th
+    percentile. Descriptive.
+    """
+
+    estimand: str
+    between: float | None
+    within: float | None
+    within_high: float | None
+    halvings: int
+    draws_a_side: int
+
+
+class Sensitivity(Frozen):
+    """What the plan could have seen, from reference, panel and plan; never from the outcome."""
+
+    alternative: str
+    effect_kind: str
+    minimum_detectable: float | None
+    power: float
+    alpha: float
+    basis: Literal["planned"] = "planned"
+
+
+class Coverage(Frozen):
+    """Draws planned and obtained."""
+
+    planned: int
+    completed: int
+    used: int
+    reference: int
+    suspect: int
+    cells_planned: int
+    cells_used: int
+    blocks_excluded_for_lag: int = 0
+
+
+class FailureCount(Frozen):
+    """Final failures of one kind."""
+
+    side: Literal["reference", "suspect"]
+    kind: str
+    family: str
+    count: int
+    example: str = ""
+
+
+class UsageTotal(Frozen):
+    """What the study cost: attempts, tokens as the servers counted them, dollars if priced."""
+
+    requests: int
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    tokens: int | None = None
+    usd: float | None = None
+    by_side: dict[str, dict[str, float | int | None]] = Field(default_factory=dict)
+
+
+class EvidenceRef(Frozen):
+    """The transcript that this document can be recomputed from."""
+
+    records: int
+    root: str | None
+    earlier_runs: int = 0
+
+
+class StudyDocument(Frozen):
+    """The whole study, as written to ``study.json`` and printed by ``--json``."""
+
+    schema_version: int = SCHEMA_VERSION
+    tool_version: str
+    created_utc: str
+    question: str
+    declaration: Declaration = Declaration()
+    reference: Side
+    suspect: Side
+    battery: BatteryRef
+    plan_digest: str
+    settings: dict[str, Any]
+    environment: dict[str, str]
+    seed: int
+    verdict: Verdict
+    findings: tuple[Finding, ...] = ()
+    propositions: tuple[Proposition, ...] = ()
+    cells: tuple[CellCounts, ...] = ()
+    families: tuple[Family, ...] = ()
+    yardstick: Yardstick | None = None
+    sensitivity: tuple[Sensitivity, ...] = ()
+    coverage: Coverage
+    failures: tuple[FailureCount, ...] = ()
+    usage: UsageTotal
+    alternatives: tuple[str, ...] = ()
+    deviations: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
+    evidence: EvidenceRef

@@ -1,0 +1,156 @@
+"""How a study is set up: flags over environment over TOML over defaults.
+
+A config file holds the option names as keys, ``[endpoints.NAME]`` tables and a
+``[declaration]``::
+
+    alpha = 0.01
+    battery = "quick"
+
+    [endpoints.prod]
+    endpoint = "compatible:qwen3-8b@https://llm.example.com/v1,key_env=PROD_KEY"
+
+    [declaration]
+    asked_by = "Ada Lovelace, Example Ltd"
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from provenance.endpoint import PROVIDERS, Endpoint
+from provenance.errors import EndpointError, SettingsError
+
+ENVIRONMENT_PREFIX = "PROVENANCE_"
+Format = Literal["md", "pdf", "html", "json"]
+FailOn = Literal["different", "inconclusive", "supported"]
+
+# Where and how a study is written and shown; the rest decides what is asked and concluded,
+# and enters the study's key.
+PRESENTATION = ("seed", "store", "new", "formats", "out", "fail_on", "yes", "declaration")
+
+
+class Settings(BaseModel):
+    """All options of a study. ``None`` means: decided from the endpoints and the battery."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    battery: str | None = None
+    draws: int | None = Field(default=None, ge=1, le=10_000)
+    reference_draws: int | None = Field(default=None, ge=1, le=10_000)
+    alpha: float = Field(default=0.01, ge=1e-4, le=0.5)
+    seed: int | None = Field(default=None, ge=0, lt=2**53)
+    delta: float = Field(default=0.10, gt=0, lt=1)
+    panel: str | None = None
+    max_age_days: float = Field(default=30, gt=0, alias="max_age")
+    max_requests: int = Field(default=20_000, ge=1)
+    budget_usd: float | None = Field(default=None, gt=0)
+    prices: str | None = None
+    concurrency: int | None = Field(default=None, ge=1, le=1024)
+    rpm: float | None = Field(default=None, gt=0)
+    store: Path | None = None
+    new: bool = False
+    formats: tuple[Format, ...] = Field(default=("md", "pdf", "json"), alias="format")
+    out: Path | None = None
+    fail_on: tuple[FailOn, ...] = ()
+    yes: bool = False
+    declaration: dict[Literal["asked_by", "purpose", "authorised_by"], str] = Field(
+        default_factory=dict
+    )
+
+    @field_validator("formats", "fail_on", mode="before")
+    @classmethod
+    def _comma_list(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    def analysis(self) -> dict[str, Any]:
+        """The settings that decide what is asked and concluded, as JSON values."""
+        return self.model_dump(mode="json", exclude=set(PRESENTATION), by_alias=True)
+
+
+def load(
+    flags: Mapping[str, Any] | None = None,
+    *,
+    environment: Mapping[str, str] | None = None,
+    config: Path | None = None,
+) -> Settings:
+    """Merge the four sources.
+
+    Parameters
+    ----------
+    flags
+        Option names with underscores; a value of None counts as not given.
+    environment
+        Usually ``os.environ``; ``PROVENANCE_ALPHA`` sets ``alpha``. None reads nothing.
+    config
+        A TOML file.
+
+    Raises
+    ------
+    SettingsError
+        Naming the source and key at fault.
+    """
+    known = {f.alias or name for name, f in Settings.model_fields.items()}
+    merged: dict[str, Any] = {}
+    if config is not None:
+        table = read_config(config)
+        merged.update({k: v for k, v in table.items() if k != "endpoints"})
+    for name in known - {"declaration"}:
+        variable = ENVIRONMENT_PREFIX + name.upper()
+        if environment and environment.get(variable):
+            merged[name] = environment[variable]
+    merged.update({k: v for k, v in (flags or {}).items() if v is not None})
+    unknown = sorted(set(merged) - known)
+    if unknown:
+        raise SettingsError(
+            f"unknown setting {unknown[0]!r}; known settings: {', '.join(sorted(known))}"
+        )
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(f"setting {name!r}: {first['msg']}") from None
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The tables of a config file.
+
+    Raises
+    ------
+    SettingsError
+        If it is missing or not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"cannot read the config file {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not TOML: {error}") from None
+
+
+def find_endpoint(text: str, config: Path | None = None) -> Endpoint:
+    """An endpoint string, or the name of an ``[endpoints.NAME]`` table of the config file.
+
+    Raises
+    ------
+    EndpointError
+        Also when the table is missing or has no key ``endpoint``.
+    """
+    provider = text.partition(":")[0]
+    if provider in PROVIDERS or config is None:
+        return Endpoint.parse(text)
+    tables = read_config(config).get("endpoints", {})
+    if text not in tables:
+        names = ", ".join(sorted(tables)) or "none"
+        raise EndpointError(f"{config} has no table [endpoints.{text}]; it has: {names}")
+    table = tables[text]
+    if not isinstance(table, dict) or not isinstance(table.get("endpoint"), str):
+        raise EndpointError(f'{config}: [endpoints.{text}] needs endpoint = "PROVIDER:MODEL…"')
+    return Endpoint.parse(table["endpoint"])
