@@ -29,13 +29,23 @@ ENVIRONMENT_PREFIX = "PROVENANCE_"
 Format = Literal["md", "pdf", "html", "json"]
 FailOn = Literal["different", "inconclusive", "supported"]
 
-# Where and how a study is written and shown; the rest decides what is asked and concluded,
-# and enters the study's key.
-PRESENTATION = ("seed", "store", "new", "formats", "out", "fail_on", "yes", "declaration")
+# Where, how fast and for how much a study is made and shown. The rest decides what is asked and
+# concluded, and enters the study's key.
+NOT_IN_KEY = (
+    *("seed", "store", "new", "formats", "out", "fail_on", "yes", "declaration"),
+    # A study that its budget stopped is resumed with a larger one, so these are not its identity.
+    *("max_requests", "budget_usd", "prices", "concurrency", "rpm", "max_age_days"),
+)
 
 
 class Settings(BaseModel):
-    """All options of a study. ``None`` means: decided from the endpoints and the battery."""
+    """All options of a study. ``None`` means: decided from the endpoints and the battery.
+
+    ``new`` has three states: False refuses to repeat a finished study (the command's default),
+    True starts another run beside it, None resumes what is unfinished and else starts another
+    (the library's default, so that a test can run twice). ``max_requests`` None allows plans of up
+    to 20,000 requests; a number is a hard stop, in attempts.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -47,13 +57,13 @@ class Settings(BaseModel):
     delta: float = Field(default=0.10, gt=0, lt=1)
     panel: str | None = None
     max_age_days: float = Field(default=30, gt=0, alias="max_age")
-    max_requests: int = Field(default=20_000, ge=1)
+    max_requests: int | None = Field(default=None, ge=1)
     budget_usd: float | None = Field(default=None, gt=0)
     prices: str | None = None
     concurrency: int | None = Field(default=None, ge=1, le=1024)
     rpm: float | None = Field(default=None, gt=0)
     store: Path | None = None
-    new: bool = False
+    new: bool | None = None
     formats: tuple[Format, ...] = Field(default=("md", "pdf", "json"), alias="format")
     out: Path | None = None
     fail_on: tuple[FailOn, ...] = ()
@@ -71,7 +81,7 @@ class Settings(BaseModel):
 
     def analysis(self) -> dict[str, Any]:
         """The settings that decide what is asked and concluded, as JSON values."""
-        return self.model_dump(mode="json", exclude=set(PRESENTATION), by_alias=True)
+        return self.model_dump(mode="json", exclude=set(NOT_IN_KEY), by_alias=True)
 
 
 def load(

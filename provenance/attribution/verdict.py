@@ -1,0 +1,135 @@
+"""The rule that turns tests into a label. Pure; every branch leaves its reason by code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from provenance.findings import Label
+from provenance.transcript import ROLES, Role
+
+Reasons = list[tuple[str, dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What the rule looks at.
+
+    Attributes
+    ----------
+    alpha
+        Family-wise level of the study.
+    p_adjusted
+        Holm-adjusted p-value per family; empty if no cell could be tested.
+    p_worst_case
+        The same after worst-case imputation of missing draws; None where that was not called for.
+    planned, completed, used
+        Draws per side: asked for, answered, and standing in a block with their partner.
+    failed
+        Final failures per side.
+    failure_p
+        Fisher's exact p-value that the two failure rates are equal.
+    minimum_coverage, failure_alpha
+        From the rules of the plan.
+    serial
+        Per side, (p-value adjusted over the sides, excess of repeats) of the repeat diagnostic;
+        missing where the order of the draws means nothing.
+    serial_alpha
+        From the rules of the plan.
+    """
+
+    alpha: float
+    p_adjusted: Mapping[str, float]
+    p_worst_case: Mapping[str, float] | None
+    planned: Mapping[Role, int]
+    completed: Mapping[Role, int]
+    used: Mapping[Role, int]
+    failed: Mapping[Role, int]
+    failure_p: float | None
+    minimum_coverage: float
+    failure_alpha: float
+    serial: Mapping[Role, tuple[float, float]]
+    serial_alpha: float
+
+
+def decide(case: Case) -> tuple[Label, Reasons]:
+    """The label of a comparison, and why.
+
+    ``different`` needs a rejection after Holm that survives the worst case of what is missing,
+    enough coverage on both sides, and no sign that draws of a side depend on each other.
+    ``consistent`` is never said here: it needs a panel test.
+    """
+    blocking = _coverage(case)
+    failures = _failures(case)
+    if blocking:
+        return "inconclusive", [*blocking, *failures]
+    rejected = {f: p for f, p in case.p_adjusted.items() if p <= case.alpha}
+    serial = _serial(case)
+    if rejected:
+        family = min(rejected, key=lambda f: rejected[f])
+        values = {
+            "p": rejected[family],
+            "alpha": case.alpha,
+            "families": len(case.p_adjusted),
+            "family": family,
+        }
+        if serial:
+            return "inconclusive", [*serial, *failures]
+        if case.p_worst_case is not None:
+            worst = min(case.p_worst_case.values())
+            if worst > case.alpha:
+                return "inconclusive", [
+                    ("not_robust_to_missing", {"p_imputed": worst, "p": rejected[family]}),
+                    *failures,
+                ]
+        return "different", [("rejects_same_deployment", values), *failures]
+    smallest = min(case.p_adjusted.values())
+    return "inconclusive", [
+        ("no_difference_found", {"alpha": case.alpha, "p": smallest}),
+        *serial,
+        *failures,
+    ]
+
+
+def _coverage(case: Case) -> Reasons:
+    reasons: Reasons = []
+    for role in ROLES:
+        if case.completed[role] == 0:
+            reasons.append(("nothing_answered", {"side": role, "count": case.failed[role]}))
+    if reasons:
+        return reasons
+    for role in ROLES:
+        share = case.used[role] / max(1, case.planned[role])
+        if share < case.minimum_coverage:
+            reasons.append(
+                (
+                    "too_little_coverage",
+                    {"side": role, "share": share, "minimum": case.minimum_coverage},
+                )
+            )
+    if not reasons and not case.p_adjusted:
+        reasons.append(("too_little_coverage", {"side": "suspect", "share": 0.0, "minimum": 0.0}))
+    return reasons
+
+
+def _failures(case: Case) -> Reasons:
+    if case.failure_p is None or case.failure_p > case.failure_alpha:
+        return []
+    shares = {role: case.failed[role] / max(1, case.planned[role]) for role in ROLES}
+    values = {
+        "reference_failed": case.failed["reference"],
+        "suspect_failed": case.failed["suspect"],
+        "p": case.failure_p,
+    }
+    if shares["suspect"] > shares["reference"]:
+        return [("suspect_withholds", values)]
+    return [("failures_differ_reference", values)]
+
+
+def _serial(case: Case) -> Reasons:
+    return [
+        ("serial_dependence", {"side": role, "p": p, "excess": excess})
+        for role, (p, excess) in case.serial.items()
+        if p <= case.serial_alpha
+    ]

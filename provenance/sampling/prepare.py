@@ -1,0 +1,254 @@
+"""From two endpoints and settings to a plan, what it will cost, and where it will be kept.
+
+Nothing here sends a request; recordings are read because they decide what can be asked.
+"""
+
+from __future__ import annotations
+
+import platform
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from provenance import __version__
+from provenance.canonical import digest
+from provenance.endpoint import Endpoint
+from provenance.errors import UsageError
+from provenance.findings import Sensitivity
+from provenance.library.sensitivity import planned_sensitivity
+from provenance.providers import create
+from provenance.providers.base import Provider
+from provenance.sampling.budget import Price, estimated_tokens, find_price
+from provenance.sampling.plan import RULES, Plan, make_plan
+from provenance.sampling.questions import Questions, choose, stored_reference_warnings
+from provenance.settings import Settings
+from provenance.transcript import Role
+
+UNASKED_LIMIT = 20_000
+_REMOTE_SECONDS = (0.3, 4.0)  # a short answer from a hosted model, low and high
+_LOCAL_SECONDS = (0.0005, 0.3)
+
+
+@dataclass(frozen=True, slots=True)
+class HostEstimate:
+    """What one host will be asked."""
+
+    host: str
+    requests: int
+    tokens_high: int | None
+    usd_high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a plan will cost, as ranges; None where a price is unknown."""
+
+    requests: int
+    tokens_low: int | None
+    tokens_high: int | None
+    usd_low: float | None
+    usd_high: float | None
+    seconds_low: float | None
+    seconds_high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A study that is ready to start.
+
+    Attributes
+    ----------
+    key
+        SHA-256 of everything that decides what is asked and concluded, but the seed.
+    store_path
+        Where its evidence goes unless the user says otherwise.
+    """
+
+    question: str
+    plan: Plan
+    questions: Questions
+    endpoints: Mapping[Role, Endpoint]
+    providers: Mapping[Role, Provider]
+    prices: Mapping[Role, Price | None]
+    settings: Settings
+    hosts: tuple[HostEstimate, ...]
+    estimate: Estimate
+    warnings: tuple[str, ...]
+    key: str
+    store_path: Path
+
+    @property
+    def reference(self) -> Endpoint:
+        """The endpoint that is known."""
+        return self.endpoints["reference"]
+
+    @property
+    def suspect(self) -> Endpoint:
+        """The endpoint in question."""
+        return self.endpoints["suspect"]
+
+    @property
+    def sensitivity(self) -> tuple[Sensitivity, ...]:
+        """What the plan could see: the smallest detectable share of each panel member."""
+        return planned_sensitivity(self.plan, panel=self.settings.panel)
+
+
+def prepare(
+    sides: Mapping[Role, Endpoint | Provider],
+    settings: Settings,
+    *,
+    environment: Mapping[str, str],
+    question: str = "compare",
+) -> Prepared:
+    """Plan a study.
+
+    Parameters
+    ----------
+    sides
+        One or both of reference and suspect.
+    settings
+        As merged by `settings.load`.
+    environment
+        Where providers look up keys by name.
+    question
+        "compare", or "sample" for one side.
+
+    Raises
+    ------
+    UsageError
+        If the sides cannot be compared, or the plan holds over 20,000 requests unasked.
+    ReferenceStale
+        If a stored reference is too old or was asked other questions.
+    """
+    providers: dict[Role, Provider] = {
+        role: create(side, environment=environment) if isinstance(side, Endpoint) else side
+        for role, side in sides.items()
+    }
+    endpoints = {role: provider.endpoint for role, provider in providers.items()}
+    questions = choose(providers, settings)
+    replays = [role for role, endpoint in endpoints.items() if endpoint.provider == "replay"]
+    total = sum(sum(d) for d in questions.draws.values())
+    asked = sum(sum(d) for role, d in questions.draws.items() if role not in replays)
+    if asked > UNASKED_LIMIT and settings.max_requests is None:
+        raise UsageError(
+            f"the plan holds {asked:,} requests, more than {UNASKED_LIMIT:,}: say "
+            f"--max-requests {asked} if that is meant, or ask for fewer --draws"
+        )
+    identity = {
+        "question": question,
+        **{role: str(endpoint) for role, endpoint in endpoints.items()},
+        "battery": questions.digest,
+        "settings": settings.analysis(),
+    }
+    key = digest(identity)
+    price_file = Path(settings.prices) if settings.prices else None
+    prices = {role: find_price(endpoint, price_file) for role, endpoint in endpoints.items()}
+    header = {
+        "format": 1,
+        "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        "question": question,
+        "key": key,
+        "endpoints": {role: str(endpoint) for role, endpoint in endpoints.items()},
+        "battery": {"name": questions.name, "digest": questions.digest},
+        "settings": settings.analysis(),
+        "declaration": dict(settings.declaration),
+        "rules": RULES,
+        "blocked": not replays,
+        "notes": list(questions.notes),
+        "prices": {
+            role: None if price is None else {"input": price.input, "output": price.output}
+            for role, price in prices.items()
+        },
+        "environment": _environment(),
+    }
+    seed = secrets.randbelow(2**32) if settings.seed is None else settings.seed
+    plan = make_plan(header, questions.cells, questions.draws, seed=seed, blocked=not replays)
+    hosts, estimate = _estimate(plan, providers, prices, settings)
+    subject = endpoints.get("suspect") or endpoints["reference"]
+    store = settings.store or Path("reports") / f"{subject.slug}-{key[:8]}"
+    warnings = [*questions.notes, *stored_reference_warnings(questions, replays)]
+    if total == 0:
+        raise UsageError("the plan holds no request")
+    return Prepared(
+        question=question,
+        plan=plan,
+        questions=questions,
+        endpoints=endpoints,
+        providers=providers,
+        prices=prices,
+        settings=settings,
+        hosts=hosts,
+        estimate=estimate,
+        warnings=tuple(warnings),
+        key=key,
+        store_path=store,
+    )
+
+
+def _environment() -> dict[str, str]:
+    import numpy as np
+
+    return {
+        "llm-provenance": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "system": platform.system(),
+    }
+
+
+def _estimate(
+    plan: Plan,
+    providers: Mapping[Role, Provider],
+    prices: Mapping[Role, Price | None],
+    settings: Settings,
+) -> tuple[tuple[HostEstimate, ...], Estimate]:
+    hosts: dict[str, list[float]] = {}
+    low = high = 0
+    usd_low = usd_high = 0.0
+    seconds = {role: [0.0, 0.0] for role in providers}
+    for slot, request in plan.requests():
+        provider, price = providers[slot.role], prices[slot.role]
+        if provider.endpoint.provider == "replay":
+            continue
+        prompt_low, prompt_high, completion = estimated_tokens(request)
+        low += prompt_low + 1
+        high += prompt_high + completion
+        if price is not None:
+            usd_low += price.of(prompt_low, 1)
+            usd_high += price.of(prompt_high, completion)
+        if provider.host is not None:
+            row = hosts.setdefault(provider.host, [0, 0, 0.0])
+            row[0] += 1
+            row[1] += prompt_high + completion
+            row[2] += price.of(prompt_high, completion) if price else 0.0
+        span = _REMOTE_SECONDS if provider.host else _LOCAL_SECONDS
+        places = settings.concurrency or provider.concurrency
+        for i in (0, 1):
+            seconds[slot.role][i] += span[i] / (places if provider.host else 1)
+    for role, provider in providers.items():
+        rpm = settings.rpm or provider.endpoint.option("rpm")
+        if rpm:
+            floor = sum(plan.draws(role)) / rpm * 60
+            seconds[role] = [max(s, floor) for s in seconds[role]]
+    known = None not in prices.values()
+    requests = sum(
+        sum(plan.draws(role))
+        for role, provider in providers.items()
+        if provider.endpoint.provider != "replay"
+    )
+    estimates = tuple(
+        HostEstimate(host, int(n), int(tokens), usd if known else None)
+        for host, (n, tokens, usd) in hosts.items()
+    )
+    return estimates, Estimate(
+        requests=requests,
+        tokens_low=low,
+        tokens_high=high,
+        usd_low=usd_low if known else None,
+        usd_high=usd_high if known else None,
+        # Lockstep: the slower side sets the pace.
+        seconds_low=max(s[0] for s in seconds.values()),
+        seconds_high=max(s[1] for s in seconds.values()),
+    )

@@ -1,0 +1,282 @@
+"""The only async control loop: asks the slots of a plan in order and records every attempt.
+
+Slots are started strictly in the order of the plan, each waiting for a place at its endpoint. As
+the sides alternate in that order, the slower one sets the pace for both: lockstep without a clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from provenance.errors import BudgetExhausted
+from provenance.evidence.store import Store
+from provenance.providers.base import Provider
+from provenance.sampling.budget import Budget
+from provenance.sampling.plan import Plan, Slot
+from provenance.transcript import Exchange, Failure, Request, Role
+
+MAX_ATTEMPTS = 5
+BACKOFF_S = (0.5, 1.0, 2.0, 4.0)  # with up to 30% jitter: at most 10 s a request
+LONGEST_RETRY_AFTER_S = 300.0
+CONSECUTIVE_FAILURES = 8
+_SUCCESSES_TO_GROW = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a study stands; given to the caller's callback."""
+
+    done: int
+    total: int
+    failed: int
+    requests: int
+    tokens: int | None
+    usd: float | None
+    rate_per_s: float
+    eta_s: float | None
+    phase: str
+    message: str = ""
+
+
+ProgressCallback = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How the loop ended: sides that gave up, and whether the budget stopped it."""
+
+    stopped: tuple[Role, ...]
+    exhausted: BudgetExhausted | None
+
+
+class Gate:
+    """Places at one host: fewer after a 429, more again after successes; pauses; spaced starts.
+
+    Parameters
+    ----------
+    limit
+        Requests at a time, at most.
+    rpm
+        Starts a minute, at most.
+    clock, sleep
+        For tests.
+    """
+
+    def __init__(self, limit: int, rpm: float | None = None) -> None:
+        self.limit = limit
+        self.allowed = limit
+        self._interval = 60.0 / rpm if rpm else 0.0
+        self._active = 0
+        self._successes = 0
+        self._not_before = 0.0
+        self._changed = asyncio.Condition()
+
+    async def enter(self) -> None:
+        """Wait for a place and for the next permitted start."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._active < self.allowed)
+            self._active += 1
+        try:
+            while (wait := self._not_before - time.monotonic()) > 0:
+                await asyncio.sleep(wait)
+        except asyncio.CancelledError:
+            await self.leave()
+            raise
+        self._not_before = max(self._not_before, time.monotonic() + self._interval)
+
+    async def leave(self) -> None:
+        """Give the place back."""
+        async with self._changed:
+            self._active -= 1
+            self._changed.notify_all()
+
+    def learn(self, outcome: object) -> None:
+        """Adapt to one outcome: halve on a rate limit, grow by one after a run of successes."""
+        if isinstance(outcome, Failure):
+            self._successes = 0
+            if outcome.kind == "rate_limited" or outcome.status in (503, 529):
+                self.allowed = max(1, self.allowed // 2)
+                if outcome.retry_after_s:
+                    pause = min(outcome.retry_after_s, LONGEST_RETRY_AFTER_S)
+                    self._not_before = max(self._not_before, time.monotonic() + pause)
+            return
+        self._successes += 1
+        if self._successes >= _SUCCESSES_TO_GROW and self.allowed < self.limit:
+            self.allowed += 1
+            self._successes = 0
+
+
+class Runner:
+    """Asks what a plan has left to ask.
+
+    Parameters
+    ----------
+    plan
+        What to ask.
+    providers
+        Per side, opened.
+    store
+        Where every attempt goes before anything else happens with it.
+    budget
+        Says no before a limit is passed.
+    gates
+        Per side; two sides at one host share a gate.
+    progress
+        Called after every attempt, and while nothing moves not at all.
+    stop
+        Asked before each slot is started; True ends the sampling early (a sequential test).
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        providers: Mapping[Role, Provider],
+        store: Store,
+        budget: Budget,
+        gates: Mapping[Role, Gate],
+        *,
+        progress: ProgressCallback | None = None,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._plan = plan
+        self._providers = providers
+        self._store = store
+        self._budget = budget
+        self._gates = gates
+        self._progress = progress
+        self._stop = stop
+        self._jitter = random.Random(plan.seed)
+        self._run: dict[Role, int] = {"reference": 0, "suspect": 0}
+        self._stopped: list[Role] = []
+        self._exhausted: BudgetExhausted | None = None
+        self._done = 0
+        self._failed = 0
+        self._started = 0.0
+        self._done_before = 0
+
+    async def run(self) -> Outcome:
+        """Ask every slot that has no final record yet.
+
+        Raises
+        ------
+        ProviderError
+            If an endpoint cannot be used at all.
+        """
+        attempts: dict[int, int] = {}
+        final: set[int] = set()
+        for record in self._store.records():
+            self._budget.replay(record)
+            attempts[record.slot] = record.attempt
+            if record.final:
+                final.add(record.slot)
+                self._failed += record.failure is not None
+        self._done = self._done_before = len(final)
+        self._started = time.monotonic()
+        tasks: set[asyncio.Task[None]] = set()
+        try:
+            for slot, request in self._plan.requests():
+                if slot.index in final:
+                    continue
+                gate = self._gates[slot.role]
+                await gate.enter()
+                finished = {t for t in tasks if t.done()}
+                for task in finished:
+                    task.result()
+                tasks -= finished
+                if self._stopped or self._exhausted or self._stop():
+                    await gate.leave()
+                    break
+                first = attempts.get(slot.index, 0) + 1
+                tasks.add(asyncio.create_task(self._ask(slot, request, gate, first)))
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        return Outcome(tuple(self._stopped), self._exhausted)
+
+    async def _ask(self, slot: Slot, request: Request, gate: Gate, first: int) -> None:
+        """One slot: attempts until an answer, a final failure, or the end of the budget."""
+        try:
+            waited = 0.0
+            for tried in range(MAX_ATTEMPTS):
+                try:
+                    reservation = self._budget.reserve(request)
+                except BudgetExhausted as error:
+                    self._exhausted = error
+                    return
+                exchange = await self._providers[slot.role].draw(request)
+                completion = None if isinstance(exchange.outcome, Failure) else exchange.outcome
+                self._budget.settle(slot.role, reservation, completion)
+                gate.learn(exchange.outcome)
+                delay = self._delay(exchange, tried)
+                final = delay is None or slot.role in self._stopped
+                self._record(slot, request, exchange, attempt=first + tried, final=final)
+                if final or delay is None:
+                    return
+                waited += delay
+                await asyncio.sleep(delay)
+        finally:
+            await gate.leave()
+
+    def _delay(self, exchange: Exchange, tried: int) -> float | None:
+        """Seconds until the next attempt, None if this one stands."""
+        failure = exchange.outcome
+        if not isinstance(failure, Failure) or not failure.retryable or tried + 1 >= MAX_ATTEMPTS:
+            return None
+        asked = failure.retry_after_s
+        if asked is not None and asked > LONGEST_RETRY_AFTER_S:
+            return None
+        if failure.kind == "refused_parameters":
+            return 0.0  # the adapter has learnt another parameter; nothing to wait for
+        return max(asked or 0.0, BACKOFF_S[tried] * (1 + 0.3 * self._jitter.random()))
+
+    def _record(
+        self, slot: Slot, request: Request, exchange: Exchange, *, attempt: int, final: bool
+    ) -> None:
+        self._store.append(
+            exchange,
+            slot=slot.index,
+            role=slot.role,
+            cell=request.cell,
+            draw=slot.draw,
+            block=slot.block,
+            attempt=attempt,
+            final=final,
+        )
+        if final:
+            self._done += 1
+            failed = isinstance(exchange.outcome, Failure)
+            self._failed += failed
+            self._run[slot.role] = self._run[slot.role] + 1 if failed else 0
+            if self._run[slot.role] >= CONSECUTIVE_FAILURES and slot.role not in self._stopped:
+                self._stopped.append(slot.role)
+        self._report(exchange, slot.role)
+
+    def _report(self, exchange: Exchange, role: Role) -> None:
+        if self._progress is None:
+            return
+        elapsed = max(time.monotonic() - self._started, 1e-9)
+        rate = (self._done - self._done_before) / elapsed
+        left = len(self._plan.slots) - self._done
+        message = ""
+        if isinstance(exchange.outcome, Failure):
+            message = f"{role}: {exchange.outcome.kind}: {exchange.outcome.message}"
+        self._progress(
+            Progress(
+                done=self._done,
+                total=len(self._plan.slots),
+                failed=self._failed,
+                requests=self._budget.requests,
+                tokens=self._budget.tokens if self._budget.tokens_known else None,
+                usd=self._budget.usd,
+                rate_per_s=rate,
+                eta_s=left / rate if rate > 0 else None,
+                phase="sampling",
+                message=message,
+            )
+        )
