@@ -116,6 +116,8 @@ def load(
         if environment and environment.get(variable):
             merged[name] = environment[variable]
     merged.update({k: v for k, v in (flags or {}).items() if v is not None})
+    if "formats" in merged:  # as the library's keyword is called
+        merged["format"] = merged.pop("formats")
     unknown = sorted(set(merged) - known)
     if unknown:
         raise SettingsError(

@@ -17,16 +17,19 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from provenance import dossier
 from provenance import settings as settings_module
 from provenance.attribution.assemble import analyse_transcript
+from provenance.battery import Cell
+from provenance.dossier import wording
 from provenance.endpoint import Endpoint
 from provenance.errors import EvidenceError, UsageError
 from provenance.evidence.store import Store, is_store
 from provenance.findings import Finding, StudyDocument, Verdict
+from provenance.library.panel import Panel
 from provenance.providers.base import Provider
 from provenance.sampling.budget import Budget
 from provenance.sampling.prepare import Prepared
 from provenance.sampling.prepare import prepare as prepare_sides
 from provenance.sampling.runner import Gate, Progress, ProgressCallback, Runner
-from provenance.sampling.runs import open_run, stored_plan
+from provenance.sampling.runs import open_run
 from provenance.settings import Settings
 from provenance.transcript import Role, Transcript
 
@@ -240,13 +243,17 @@ async def record(prepared: Prepared, progress: ProgressCallback | None = None) -
 def analyse(store: str | Path) -> StudyDocument:
     """The study document, recomputed from a store; the same every time."""
     with Store.open(Path(store)) as opened:
-        plan = stored_plan(opened)
-        return analyse_transcript(
-            plan=plan,
-            transcript=Transcript(opened.records()),
-            events=tuple(opened.notes()),
+        panel = opened.copies.get("panel")
+        document = analyse_transcript(
+            opened.plan,
+            [Cell.model_validate(cell) for cell in opened.battery["cells"]],
+            Transcript(opened.records()),
+            opened.notes(),
             plan_digest=opened.plan_digest,
+            root=opened.root,
+            panel=None if panel is None else Panel.model_validate(panel),
         )
+    return wording.spell(document)
 
 
 def report(
@@ -273,7 +280,7 @@ def _conclude(path: Path, settings: Settings, progress: ProgressCallback | None)
     _tell(progress, "analysing")
     document = analyse(path)
     with Store.open(path, write=True) as store:
-        store.write_study(document.model_dump(mode="json"))
+        store.write_study(dossier.render(document, "json"))
         store.seal()
     _tell(progress, "rendering")
     written = _write(document, settings.out or path, settings.formats)
@@ -347,11 +354,17 @@ def _tell(progress: ProgressCallback | None, phase: str) -> None:
         progress(Progress(0, 0, 0, 0, None, None, 0.0, None, phase))
 
 
-def _wait(make: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run a coroutine to its end, in a thread of its own where a loop already runs."""
+def _loop_runs() -> bool:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
+        return False
+    return True
+
+
+def _wait(make: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run a coroutine to its end, in a thread of its own where a loop already runs."""
+    if not _loop_runs():
         return asyncio.run(make())
     box: list[T] = []
     errors: list[BaseException] = []

@@ -7,7 +7,7 @@ the plan's longest lag. Blocks are the realised ones: what failed is gone from t
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -32,10 +32,10 @@ class CellObservations:
         Pooled over the sides, in the order of the slots.
     draws
         The same as arrays for the tests.
-    missing
-        Draws planned but not used, per side (failures, and partners of failures).
-    failed
-        Final failures, per side.
+    available
+        All answers as arrays, those whose partner is missing included.
+    answered, failed
+        Answers and final failures, per side.
     """
 
     cell: Cell
@@ -43,7 +43,8 @@ class CellObservations:
     categories: tuple[str, ...]
     texts: tuple[str, ...]
     draws: CellDraws
-    missing: dict[Role, int]
+    available: CellDraws
+    answered: dict[Role, int]
     failed: dict[Role, int]
 
     def counts(self, role: Role) -> Counter[str]:
@@ -82,7 +83,6 @@ class Observations:
 def observe(
     transcript: Transcript,
     cells: Sequence[Cell],
-    planned: dict[Role, Sequence[int]],
     *,
     blocked: bool,
     max_lag_s: float,
@@ -93,8 +93,8 @@ def observe(
     ----------
     transcript
         Final records.
-    cells, planned
-        What was asked, and how often per side.
+    cells
+        What was asked.
     blocked
         Whether slots stand in blocks that pair the sides in time.
     max_lag_s
@@ -108,25 +108,20 @@ def observe(
         else:
             failed[record.cell][record.role] += 1
     observed, out_of_time = [], 0
-    for index, cell in enumerate(cells):
-        records = by_cell.get(cell.id, [])
-        if blocked:
-            records, late = _paired(records, max_lag_s)
-            out_of_time += late
-        categories = tuple(_category(cell, r) for r in records)
-        texts = tuple(_text(r) for r in records)
-        missing: dict[Role, int] = {
-            role: max(0, planned[role][index] - sum(r.role == role for r in records))
-            for role in ROLES
-        }
+    for cell in cells:
+        answers = by_cell.get(cell.id, [])
+        used, late = _paired(answers, max_lag_s) if blocked else (answers, 0)
+        out_of_time += late
+        categories = {r.slot: _category(cell, r) for r in answers}
         observed.append(
             CellObservations(
                 cell=cell,
-                records=tuple(records),
-                categories=categories,
-                texts=texts,
-                draws=_arrays(records, categories, texts, blocked=blocked),
-                missing=missing,
+                records=tuple(used),
+                categories=tuple(categories[r.slot] for r in used),
+                texts=tuple(_text(r) for r in used),
+                draws=_arrays(used, categories, blocked=blocked),
+                available=_arrays(answers, categories, blocked=blocked),
+                answered={role: sum(r.role == role for r in answers) for role in ROLES},
                 failed={role: failed[cell.id][role] for role in ROLES},
             )
         )
@@ -167,15 +162,11 @@ def _text(record: Record) -> str:
 
 
 def _arrays(
-    records: Sequence[Record],
-    categories: Sequence[str],
-    texts: tuple[str, ...],
-    *,
-    blocked: bool,
+    records: Sequence[Record], categories: Mapping[int, str], *, blocked: bool
 ) -> CellDraws:
     return CellDraws(
-        categories=codes(categories),
-        texts=texts,
+        categories=codes(categories[r.slot] for r in records),
+        texts=tuple(_text(r) for r in records),
         suspect=np.array([r.role == "suspect" for r in records], dtype=np.bool_),
         block=codes(r.block for r in records) if blocked else None,
     )

@@ -1,0 +1,97 @@
+"""The command ``provenance``: one file a verb, no logic.
+
+Nothing heavy is imported before a verb runs, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from provenance.cli import compare, demo, doctor, plan, probes, report, sample, verify
+from provenance.cli.shape import CONTEXT, INTERRUPTED, Commands, VerbCommand
+
+EPILOG = """
+Start with:
+  provenance demo                      recorded comparisons, in seconds, no key
+  provenance compare --help            how to name your endpoints
+  provenance plan REFERENCE SUSPECT    what a comparison costs; sends nothing
+
+Exit codes:
+  0   done    with --fail-on: 10  different  11  inconclusive  13  supported
+  12  stale reference    14  verification failed    20  stopped by the budget
+  1   a fault, or no answer at all    2   usage    130  interrupted
+"""
+
+app = typer.Typer(
+    name="provenance",
+    cls=Commands,
+    epilog=EPILOG,
+    context_settings=CONTEXT,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    # A trace with local variables would print keys.
+    pretty_exceptions_enable=False,
+    pretty_exceptions_show_locals=False,
+)
+_probes = typer.Typer(
+    cls=Commands,
+    help="List, show and check the questions.",
+    epilog="Examples:\n  provenance probes list\n  provenance probes show number-en-1\n",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from provenance import __version__
+
+        print(f"llm-provenance {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _provenance(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", is_eager=True, callback=_print_version
+        ),
+    ] = False,
+) -> None:
+    """Compare language-model endpoints with exact tests, and write down the evidence."""
+
+
+for _panel, _name, _verb, _epilog in (
+    ("Try", "demo", demo.demo, demo.EPILOG),
+    ("Try", "doctor", doctor.doctor, doctor.EPILOG),
+    ("Compare", "plan", plan.plan, plan.EPILOG),
+    ("Compare", "compare", compare.compare, compare.EPILOG),
+    ("Compare", "sample", sample.sample, sample.EPILOG),
+    ("Afterwards", "report", report.report, report.EPILOG),
+    ("Afterwards", "verify", verify.verify, verify.EPILOG),
+):
+    app.command(_name, cls=VerbCommand, epilog=_epilog, rich_help_panel=_panel)(_verb)
+for _name, _verb, _epilog in (
+    ("list", probes.list_, probes.LIST_EPILOG),
+    ("show", probes.show, probes.SHOW_EPILOG),
+    ("check", probes.check, probes.CHECK_EPILOG),
+):
+    _probes.command(_name, cls=VerbCommand, epilog=_epilog)(_verb)
+app.add_typer(_probes, name="probes", rich_help_panel="Questions")
+
+
+def main() -> None:
+    """The entry point."""
+    for stream in (sys.stdout, sys.stderr):
+        # A console that cannot show a letter gets an escape instead of a crash.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        app(prog_name="provenance")
+    except KeyboardInterrupt:  # before a verb began, or while its end was printed
+        raise SystemExit(INTERRUPTED) from None

@@ -17,6 +17,7 @@ from provenance.canonical import digest
 from provenance.endpoint import Endpoint
 from provenance.errors import UsageError
 from provenance.findings import Sensitivity
+from provenance.library.panel import Panel
 from provenance.library.sensitivity import planned_sensitivity
 from provenance.providers import create
 from provenance.providers.base import Provider
@@ -73,6 +74,7 @@ class Prepared:
     providers: Mapping[Role, Provider]
     prices: Mapping[Role, Price | None]
     settings: Settings
+    panel: Panel | None
     hosts: tuple[HostEstimate, ...]
     estimate: Estimate
     warnings: tuple[str, ...]
@@ -92,7 +94,16 @@ class Prepared:
     @property
     def sensitivity(self) -> tuple[Sensitivity, ...]:
         """What the plan could see: the smallest detectable share of each panel member."""
-        return planned_sensitivity(self.plan, panel=self.settings.panel)
+        if self.panel is None or "suspect" not in self.endpoints:
+            return ()
+        return planned_sensitivity(
+            self.plan.cells,
+            self.plan.draws("reference"),
+            self.plan.draws("suspect"),
+            alpha=self.settings.alpha,
+            panel=self.panel,
+            seed=self.plan.seed,
+        )
 
 
 def prepare(
@@ -126,7 +137,7 @@ def prepare(
         role: create(side, environment=environment) if isinstance(side, Endpoint) else side
         for role, side in sides.items()
     }
-    endpoints = {role: provider.endpoint for role, provider in providers.items()}
+    endpoints: dict[Role, Endpoint] = {r: provider.endpoint for r, provider in providers.items()}
     questions = choose(providers, settings)
     replays = [role for role, endpoint in endpoints.items() if endpoint.provider == "replay"]
     total = sum(sum(d) for d in questions.draws.values())
@@ -157,10 +168,7 @@ def prepare(
         "rules": RULES,
         "blocked": not replays,
         "notes": list(questions.notes),
-        "prices": {
-            role: None if price is None else {"input": price.input, "output": price.output}
-            for role, price in prices.items()
-        },
+        "prices": {str(role): _rates(price) for role, price in prices.items()},
         "environment": _environment(),
     }
     seed = secrets.randbelow(2**32) if settings.seed is None else settings.seed
@@ -179,12 +187,24 @@ def prepare(
         providers=providers,
         prices=prices,
         settings=settings,
+        panel=_panel(questions, settings),
         hosts=hosts,
         estimate=estimate,
         warnings=tuple(warnings),
         key=key,
         store_path=store,
     )
+
+
+def _panel(questions: Questions, settings: Settings) -> Panel | None:
+    """The panel that was named, or the shipped one of this battery if there is one."""
+    if settings.panel is not None:
+        return Panel.load(settings.panel)
+    return Panel.load(questions.name) if questions.name in Panel.shipped() else None
+
+
+def _rates(price: Price | None) -> dict[str, float] | None:
+    return None if price is None else {"input": price.input, "output": price.output}
 
 
 def _environment() -> dict[str, str]:

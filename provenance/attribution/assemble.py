@@ -1,0 +1,334 @@
+"""From a plan and its transcript to the study document: a pure function of the evidence.
+
+Reasons, limits, alternatives and deviations leave here as codes; the dossier's wording turns
+them into sentences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from provenance import __version__
+from provenance.attribution import describe
+from provenance.attribution.equality import Equality, draws_by_family, equality
+from provenance.attribution.missing import examine_missing
+from provenance.attribution.observations import Observations, observe
+from provenance.attribution.order import examine_order
+from provenance.attribution.verdict import Case, decide
+from provenance.battery import Cell
+from provenance.canonical import clean_text
+from provenance.endpoint import Endpoint
+from provenance.findings import (
+    BatteryRef,
+    Declaration,
+    EvidenceRef,
+    Family,
+    Finding,
+    Proposition,
+    Reason,
+    Sensitivity,
+    StudyDocument,
+    Verdict,
+    Yardstick,
+)
+from provenance.library.panel import Panel
+from provenance.library.sensitivity import planned_sensitivity
+from provenance.stats.distance import mean_squared_distance, yardstick
+from provenance.transcript import ROLES, Role, Transcript
+
+NULL = "same_deployment"
+_ESTIMAND = "mean over cells of the squared distance of category probabilities"
+
+
+def analyse_transcript(
+    plan: Mapping[str, Any],
+    cells: Sequence[Cell],
+    transcript: Transcript,
+    events: Sequence[Mapping[str, Any]],
+    *,
+    plan_digest: str,
+    root: str | None,
+    panel: Panel | None,
+) -> StudyDocument:
+    """The study document of a comparison.
+
+    Parameters
+    ----------
+    plan
+        As in ``plan.json``.
+    cells
+        The store's own copy of the battery.
+    transcript
+        All records.
+    events
+        What the store noted beside them (capabilities, sides that stopped, repairs).
+    plan_digest, root
+        Of the store.
+    panel
+        Answer tables of plausible substitutes, for the planned power.
+    """
+    rules, settings, seed = plan["rules"], plan["settings"], plan["seed"]
+    planned = _planned(plan)
+    totals = {role: sum(planned[role]) for role in ROLES}
+    failed = {role: len(transcript.failed(role)) for role in ROLES}
+    observations = observe(transcript, cells, blocked=plan["blocked"], max_lag_s=rules["max_lag_s"])
+    alpha = settings["alpha"]
+    order = examine_order(observations, rules=rules, seed=seed)
+    tests = equality(
+        draws_by_family(observations),
+        alpha=alpha,
+        minimum_resamples=rules["minimum_resamples"],
+        seed=seed,
+    )
+    missing = examine_missing(
+        observations,
+        tests,
+        planned=totals,
+        failed=failed,
+        alpha=alpha,
+        rules=rules,
+        seed=seed,
+    )
+    label, reasons = decide(
+        Case(
+            alpha=alpha,
+            p_adjusted=tests.adjusted,
+            p_worst_case=missing.worst_case,
+            planned=totals,
+            completed={role: len(transcript.completed(role)) for role in ROLES},
+            used={role: sum(c.n(role) for c in observations.used()) for role in ROLES},
+            failed=failed,
+            failure_p=missing.failure_p,
+            minimum_coverage=rules["minimum_coverage"],
+            failure_alpha=rules["failure_alpha"],
+            serial=order.repeats,
+            serial_alpha=rules["serial_alpha"],
+        )
+    )
+    endpoints = {role: Endpoint.parse(plan["endpoints"][role]) for role in ROLES}
+    sensitivity = _sensitivity(cells, planned, observations, panel, alpha=alpha, seed=seed)
+    return StudyDocument(
+        tool_version=__version__,
+        created_utc=plan["created_utc"],
+        question=plan["question"],
+        declaration=Declaration(**plan["declaration"]),
+        reference=_side("reference", endpoints, transcript, events),
+        suspect=_side("suspect", endpoints, transcript, events),
+        battery=BatteryRef(
+            name=plan["battery"]["name"], digest=plan["battery"]["digest"], cells=len(cells)
+        ),
+        plan_digest=plan_digest,
+        settings=dict(settings) | {"rules": dict(rules)},
+        environment=plan["environment"],
+        seed=seed,
+        verdict=Verdict(
+            label=label,
+            null=NULL,
+            reasons=tuple(Reason(code=code, text="", values=values) for code, values in reasons),
+        ),
+        findings=(
+            *_test_findings(tests, observations, alpha),
+            *missing.findings,
+            *order.findings,
+        ),
+        propositions=_propositions(),
+        cells=tuple(describe.cell_counts(c) for c in observations.cells),
+        families=_families(tests, observations),
+        yardstick=_yardstick(observations, rules, seed),
+        sensitivity=tuple(sensitivity),
+        coverage=describe.coverage(observations, transcript, planned),
+        failures=describe.failures(transcript, cells),
+        usage=describe.usage(transcript, plan["prices"], endpoints),
+        alternatives=_alternatives(label),
+        deviations=_deviations(plan, events, observations),
+        limits=_limits(plan, endpoints, sensitivity),
+        evidence=EvidenceRef(
+            records=len(transcript.attempts), root=root, earlier_runs=plan.get("earlier_runs", 0)
+        ),
+    )
+
+
+def _sensitivity(
+    cells: Sequence[Cell],
+    planned: Mapping[Role, Sequence[int]],
+    observations: Observations,
+    panel: Panel | None,
+    *,
+    alpha: float,
+    seed: int,
+) -> tuple[Sensitivity, ...]:
+    """Power of the plan for this reference: its own answers, the panel, never the suspect's."""
+    if panel is None:
+        return ()
+    reference = {c.cell.id: c.counts("reference") for c in observations.cells if c.n("reference")}
+    return planned_sensitivity(
+        cells,
+        planned["reference"],
+        planned["suspect"],
+        alpha=alpha,
+        panel=panel,
+        seed=seed,
+        reference=reference,
+    )
+
+
+def _planned(plan: Mapping[str, Any]) -> dict[Role, list[int]]:
+    counts: dict[Role, list[int]] = {role: [0] * len(plan["cells"]) for role in ROLES}
+    for role, cell, _draw, _block in plan["slots"]:
+        counts[role][cell] += 1
+    return counts
+
+
+def _side(
+    role: Role,
+    endpoints: Mapping[Role, Endpoint],
+    transcript: Transcript,
+    events: Sequence[Mapping[str, Any]],
+) -> Any:
+    found: dict[str, Any] = {}
+    for event in events:
+        if event["kind"] == "capabilities" and event["values"]["role"] == role:
+            found |= {clean_text(str(k)): v for k, v in event["values"]["found"].items()}
+    records = [r for r in transcript if r.role == role]
+    return describe.side(endpoints[role], records, found)
+
+
+def _test_findings(tests: Equality, observations: Observations, alpha: float) -> list[Finding]:
+    unit = "block" if observations.blocked else "cell"
+    families = draws_by_family(observations)
+    found = []
+    for family, outcome in tests.results.items():
+        found.append(
+            Finding(
+                name=f"equality/{family}",
+                speaks_to=(NULL,),
+                statistic=outcome.statistic,
+                p_value=outcome.p_value,
+                p_adjusted=tests.adjusted[family],
+                alpha=alpha,
+                effect=mean_squared_distance(families[family]),
+                estimand=_ESTIMAND,
+                null=NULL if observations.blocked else "reference_as_recorded",
+                exactness="exact",
+                assumptions=(
+                    f"exchangeable_within_{unit}",
+                    "independent_draws",
+                    "missing_independent_of_content",
+                    "known_reading",
+                ),
+                n_reference=outcome.n_reference,
+                n_suspect=outcome.n_suspect,
+                method=(
+                    f"Labels permuted within {unit}; {', '.join(tests.kernels[family])} fused into "
+                    "one p-value in each permutation; Holm over families"
+                ),
+                citation="Phipson & Smyth 2010; Holm 1979",
+                values={
+                    "resamples": outcome.resamples,
+                    "enumerated": outcome.exact,
+                    "informative": outcome.informative,
+                    "kernels_exploratory": dict(outcome.per_kernel),
+                },
+            )
+        )
+    return found
+
+
+def _families(tests: Equality, observations: Observations) -> tuple[Family, ...]:
+    used = observations.families()
+    families: dict[str, list[Any]] = {}
+    for cell in observations.cells:
+        families.setdefault(cell.cell.family, []).append(cell)
+    return tuple(
+        Family(
+            name=family,
+            cells=len(cells),
+            n_reference=sum(c.n("reference") for c in cells),
+            n_suspect=sum(c.n("suspect") for c in cells),
+            p_value=tests.results[family].p_value if family in tests.results else None,
+            p_adjusted=tests.adjusted.get(family),
+            effect=mean_squared_distance([c.draws for c in used[family]])
+            if family in used
+            else None,
+        )
+        for family, cells in families.items()
+    )
+
+
+def _yardstick(observations: Observations, rules: Mapping[str, Any], seed: int) -> Yardstick | None:
+    cells = [c.draws for c in observations.used()]
+    if not cells:
+        return None
+    measured = yardstick(cells, halvings=rules["halvings"], rng=np.random.default_rng([seed, 4]))
+    if measured is None:
+        return None
+    return Yardstick(
+        estimand=_ESTIMAND,
+        between=measured.between,
+        within=measured.within,
+        within_high=measured.within_high,
+        halvings=measured.halvings,
+        draws_a_side=measured.draws_a_side,
+    )
+
+
+def _propositions() -> tuple[Proposition, ...]:
+    """The pairs that equality tests cannot weigh, each with the reason."""
+    pairs = (
+        ("same_weights", "none_of_these"),
+        ("derived", "none_of_these"),
+        ("common_base", "none_of_these"),
+        ("trained_on_outputs", "not"),
+        ("mixed", "whole"),
+    )
+    return tuple(
+        Proposition(hypothesis=h, against=a, assessed=False, why_not="no_calibration")
+        for h, a in pairs
+    )
+
+
+def _alternatives(label: str) -> tuple[str, ...]:
+    if label == "different":
+        return (
+            *("engine", "precision", "system_prompt", "decoding", "wrapper", "version"),
+            *("other_model", "mixture", "drift", "chance"),
+        )
+    return ("engine", "precision", "decoding", "version", "other_model", "mixture")
+
+
+def _deviations(
+    plan: Mapping[str, Any],
+    events: Sequence[Mapping[str, Any]],
+    observations: Observations,
+) -> tuple[str, ...]:
+    kinds = {event["kind"] for event in events}
+    found = [
+        code
+        for kind, code in (
+            ("resumed", "resumed"),
+            ("repaired", "torn_line"),
+            ("stopped", "side_stopped"),
+        )
+        if kind in kinds
+    ]
+    if observations.blocks_out_of_time:
+        found.append("blocks_out_of_time")
+    return (*found, *plan["notes"])
+
+
+def _limits(
+    plan: Mapping[str, Any],
+    endpoints: Mapping[Role, Endpoint],
+    sensitivity: Sequence[Sensitivity],
+) -> tuple[str, ...]:
+    limits = ["probes_only", "moment_only", "host_is_trusted", "no_upper_bound", "unsigned_root"]
+    if endpoints["reference"].provider == "replay":
+        limits.append("reference_recorded")
+    if not plan["blocked"]:
+        limits.append("no_order")
+    if not sensitivity:
+        limits.append("power_unknown")
+    return tuple(limits)

@@ -1,0 +1,156 @@
+"""Do a side's answers depend on each other or on time? Examined before any verdict.
+
+Only where every used record carries the time of its request: the sample number of a recording
+names a draw, not a moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from provenance.attribution.observations import CellObservations, Observations, codes
+from provenance.findings import Finding
+from provenance.stats.multiplicity import holm
+from provenance.stats.permutation import PermutationNull
+from provenance.stats.serial import SerialResult, duplicate_share, repeated_ids, serial_test
+from provenance.transcript import ROLES, Role
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Outcome per side.
+
+    Attributes
+    ----------
+    repeats
+        Per side, the repeat test's p-value, adjusted over the sides, and the estimated share of
+        copies; empty where order means nothing.
+    findings
+        For the study document.
+    """
+
+    repeats: Mapping[Role, tuple[float, float]]
+    findings: tuple[Finding, ...]
+
+
+def examine_order(observations: Observations, *, rules: Mapping[str, Any], seed: int) -> Order:
+    """Run the serial tests of both sides.
+
+    Null hypothesis: the answers of a side to one cell are exchangeable in time. What is compared
+    is the answer itself where it is short and its category where texts hardly ever repeat.
+    """
+    descriptive = tuple(f for role in ROLES if (f := _duplicates(observations, role)) is not None)
+    if not observations.blocked:
+        return Order({}, descriptive)
+    outcomes: dict[Role, SerialResult] = {}
+    for number, role in enumerate(ROLES):
+        null = PermutationNull(
+            np.random.default_rng([seed, 2, number]), resamples=int(rules["minimum_resamples"])
+        )
+        sequences = [_sequence(cell, role) for cell in observations.used()]
+        outcomes[role] = serial_test(sequences, null=null)
+    adjusted = holm([outcomes[role].p_repeat for role in ROLES])
+    drifted = holm([outcomes[role].p_drift for role in ROLES])
+    repeats = {
+        role: (float(p), outcomes[role].excess_repeats or 0.0)
+        for role, p in zip(ROLES, adjusted, strict=True)
+    }
+    alpha = float(rules["serial_alpha"])
+    found = []
+    for i, role in enumerate(ROLES):
+        outcome = outcomes[role]
+        found.append(
+            _finding(
+                f"repeats/{role}",
+                "no_serial_dependence",
+                (outcome.p_repeat, float(adjusted[i])),
+                (outcome, role),
+                alpha,
+                effect=outcome.excess_repeats,
+                estimand="share of answers that copy the one before them",
+            )
+        )
+        found.append(
+            _finding(
+                f"drift/{role}",
+                "no_drift",
+                (outcome.p_drift, float(drifted[i])),
+                (outcome, role),
+                alpha,
+            )
+        )
+    return Order(repeats, (*found, *descriptive))
+
+
+def _sequence(cell: CellObservations, role: Role) -> np.ndarray[Any, np.dtype[np.intp]]:
+    rows = [
+        (record.started_utc or "", record.slot, category)
+        for record, category in zip(cell.records, cell.categories, strict=True)
+        if record.role == role
+    ]
+    return codes(category for _, _, category in sorted(rows))
+
+
+def _finding(
+    name: str,
+    null: str,
+    p_values: tuple[float, float],
+    outcome: tuple[SerialResult, Role],
+    alpha: float,
+    *,
+    effect: float | None = None,
+    estimand: str | None = None,
+) -> Finding:
+    serial, role = outcome
+    return Finding(
+        name=name,
+        speaks_to=(),
+        p_value=p_values[0],
+        p_adjusted=p_values[1],
+        alpha=alpha,
+        effect=effect,
+        estimand=estimand,
+        null=null,
+        exactness="exact",
+        assumptions=("known_reading",),
+        n_reference=serial.draws if role == "reference" else None,
+        n_suspect=serial.draws if role == "suspect" else None,
+        method="Order of a side's answers permuted within cell; Holm over the two sides",
+        citation="Phipson & Smyth 2010",
+        values={
+            "adjacent_repeats": serial.repeats,
+            "expected_repeats": serial.expected_repeats,
+            "longest_run": serial.longest_run,
+        },
+    )
+
+
+def _duplicates(observations: Observations, role: Role) -> Finding | None:
+    """Exact copies among long texts, and response ids seen twice: descriptive."""
+    records, shares, total = [], [], 0
+    for cell in observations.used():
+        texts: Sequence[str] = [
+            t for r, t in zip(cell.records, cell.texts, strict=True) if r.role == role
+        ]
+        share = duplicate_share(texts)
+        if share is not None:
+            shares.append(share)
+            total += len(texts)
+        records += [r for r in cell.records if r.role == role]
+    ids = repeated_ids(r.completion.response_id for r in records if r.completion is not None)
+    if not shares and not ids:
+        return None
+    return Finding(
+        name=f"copies/{role}",
+        effect=float(np.mean(shares)) if shares else None,
+        estimand="share of long answers that copy another answer to the same cell exactly",
+        exactness="descriptive",
+        n_reference=total if role == "reference" else None,
+        n_suspect=total if role == "suspect" else None,
+        method="Exact comparison of answers of 80 characters and more; response ids seen twice",
+        values={"repeated_response_ids": ids},
+    )

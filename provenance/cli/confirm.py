@@ -1,0 +1,69 @@
+"""First contact on a terminal: show what would be sent where, ask, remember."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from provenance.errors import ConfirmationNeeded
+
+if TYPE_CHECKING:
+    from provenance.sampling.contact import FirstContact
+    from provenance.sampling.prepare import Estimate, HostEstimate
+
+
+def confirm(hosts: Iterable[HostEstimate], estimate: Estimate, *, yes: bool) -> None:
+    """Let the user decide about hosts that are contacted for the first time.
+
+    Raises
+    ------
+    ConfirmationNeeded
+        If nobody is there to ask, or the answer is no.
+    """
+    from provenance.sampling import contact
+
+    folder = contact.state_folder(os.environ)
+    question = contact.first_contact(hosts, estimate, folder)
+    if question is None:
+        return
+    names = [host.host for host in question.hosts]
+    if not yes:
+        if not sys.stdin.isatty():
+            raise ConfirmationNeeded(
+                f"first contact with {', '.join(names)} and no terminal to ask on: nothing was "
+                "sent. Look at it with `provenance plan`, then agree with --yes (remembered)"
+            )
+        _show(question)
+        if not _agreed():
+            raise ConfirmationNeeded("not agreed: nothing was sent")
+    problem = contact.remember(names, folder)
+    if problem is not None:
+        print(
+            f"note: this host is not remembered and will be asked again: {problem}", file=sys.stderr
+        )
+
+
+def _show(question: FirstContact) -> None:
+    from provenance.cli.words import columns, dollars, estimate_rows, tokens
+    from provenance.dossier.text import for_terminal
+
+    rows = [("Host", "Requests", "Tokens, at most", "Cost, at most")] + [
+        (
+            for_terminal(host.host),
+            f"{host.requests:,}",
+            tokens(None, host.tokens_high),
+            dollars(None, host.usd_high),
+        )
+        for host in question.hosts
+    ]
+    lines = ["First contact. This would be sent from here:", *columns(rows)]
+    lines += ["The whole plan:", *columns(estimate_rows(question.estimate))]
+    print("\n".join(lines), file=sys.stderr)
+
+
+def _agreed() -> bool:
+    # Not input(): its prompt would go to stdout, which belongs to the data.
+    print("Send it, and remember the hosts? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

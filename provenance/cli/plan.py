@@ -1,0 +1,113 @@
+"""``provenance plan``: what a comparison would cost and could see; sends nothing."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from provenance.cli import options
+
+if TYPE_CHECKING:
+    from provenance.sampling.prepare import Prepared
+
+EPILOG = """
+Examples:
+  What would the comparison cost, and what could it see?
+    provenance plan \\
+      compatible:qwen3-8b@https://api.example.com/v1,key_env=VENDOR_KEY \\
+      compatible:qwen3-8b@https://relay.example.net/v1,key_env=RELAY_KEY
+  Would more draws find a smaller dilution?
+    provenance plan a b --config endpoints.toml --draws 40
+  For a program:
+    provenance plan a b --config endpoints.toml --json
+
+Exit codes:
+  0   done    1   a fault    2   usage    12  the reference is stale or invalid
+"""
+
+
+@options.takes(options.COMPARING)
+def plan(
+    reference: options.Reference,
+    suspect: options.Suspect,
+    *,
+    json: options.StudyJson = False,
+    **flags: Any,
+) -> None:
+    """Show what a comparison would ask, cost and be able to see. Sends nothing.
+
+    Takes the options of `compare`. The table at the end names the smallest share of foreign
+    answers that this plan would detect, for every model of the panel.
+    """
+    from provenance.cli import outcome, prepared
+
+    settings, config = prepared.read(flags)
+    ready = prepared.prepare(reference, suspect, settings, config)
+    if json:
+        outcome.print_json(_as_json(ready))
+    else:
+        print("\n".join(_lines(ready)))
+
+
+def _as_json(ready: Prepared) -> dict[str, Any]:
+    return {
+        "reference": str(ready.reference),
+        "suspect": str(ready.suspect),
+        "battery": {
+            "name": ready.questions.name,
+            "digest": ready.questions.digest,
+            "cells": len(ready.plan.cells),
+        },
+        "draws": {role: sum(ready.plan.draws(role)) for role in ready.endpoints},
+        "estimate": asdict(ready.estimate),
+        "hosts": [asdict(host) for host in ready.hosts],
+        "sensitivity": [row.model_dump(mode="json") for row in ready.sensitivity],
+        "warnings": list(ready.warnings),
+        "key": ready.key,
+        "store": str(ready.store_path),
+    }
+
+
+def _lines(ready: Prepared) -> list[str]:
+    from provenance.cli.words import columns, dollars, estimate_rows, tokens
+    from provenance.dossier.numbers import percent, significant
+    from provenance.dossier.text import for_terminal
+
+    draws = " + ".join(f"{sum(ready.plan.draws(role)):,} {role}" for role in ready.endpoints)
+    rows = [
+        ("Reference", for_terminal(ready.reference.label)),
+        ("Suspect", for_terminal(ready.suspect.label)),
+        ("Battery", f"{for_terminal(ready.questions.name)}, {len(ready.plan.cells)} cells"),
+        ("Answers", draws),
+        *estimate_rows(ready.estimate),
+        ("Store", for_terminal(str(ready.store_path), 400)),
+    ]
+    lines = columns(rows, indent="")
+    hosts = [
+        (
+            for_terminal(host.host),
+            f"{host.requests:,} requests",
+            f"{tokens(None, host.tokens_high)} tokens at most",
+            dollars(None, host.usd_high),
+        )
+        for host in ready.hosts
+    ]
+    lines += (
+        ["", "Leaves this machine for:", *columns(hosts)]
+        if hosts
+        else ["", "Nothing leaves this machine."]
+    )
+    if ready.sensitivity:
+        table = [("Alternative", "Smallest detectable", "Power", "α")] + [
+            (
+                for_terminal(row.alternative),
+                "none"
+                if row.minimum_detectable is None
+                else f"{significant(row.minimum_detectable)} ({for_terminal(row.effect_kind)})",
+                percent(row.power),
+                f"{row.alpha:g}",
+            )
+            for row in ready.sensitivity
+        ]
+        lines += ["", "What this plan could see:", *columns(table)]
+    return lines

@@ -1,0 +1,68 @@
+"""From what was typed to settings, and to a study that may start."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from provenance.errors import MissingExtra
+
+if TYPE_CHECKING:
+    from provenance.sampling.prepare import Prepared
+    from provenance.settings import Settings
+
+T = TypeVar("T", bound=str)
+
+
+def read(flags: Mapping[str, Any]) -> tuple[Settings, Path | None]:
+    """The merged settings, and the config file."""
+    from provenance import settings as settings_module
+
+    given = {name: value for name, value in flags.items() if name != "config"}
+    config = flags.get("config")
+    if given.get("prices") is not None:
+        given["prices"] = str(given["prices"])
+    settings = settings_module.load(given, environment=os.environ, config=config)
+    if settings.new is None:
+        # Here a finished study is not repeated by accident.
+        settings = settings.model_copy(update={"new": False})
+    return settings, config
+
+
+def without_missing_pdf(settings: Settings) -> Settings:
+    """The settings without the PDF, where nobody asked for it by name and it cannot be had."""
+    if "formats" in settings.model_fields_set:
+        return settings
+    kept = renderable(settings.formats)
+    return settings if kept == settings.formats else settings.model_copy(update={"formats": kept})
+
+
+def renderable(formats: tuple[T, ...]) -> tuple[T, ...]:
+    """Leave out, aloud, what cannot be rendered here."""
+    from provenance import dossier
+
+    kept = []
+    for format in formats:
+        try:
+            dossier.require([format])
+        except MissingExtra as error:
+            print(f"note: not written: {error}", file=sys.stderr)
+        else:
+            kept.append(format)
+    return tuple(kept)
+
+
+def prepare(
+    reference: str, suspect: str | None, settings: Settings, config: Path | None
+) -> Prepared:
+    """Plan the study and say what is worth a warning."""
+    from provenance import study
+    from provenance.dossier.text import for_terminal
+
+    prepared = study.prepare(reference, suspect, settings, environment=os.environ, config=config)
+    for warning in prepared.warnings:
+        print(f"warning: {for_terminal(warning, 500)}", file=sys.stderr)
+    return prepared

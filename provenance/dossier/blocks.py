@@ -1,0 +1,123 @@
+"""The neutral document that all renderers share: plain blocks, no markup.
+
+Every string may come from an endpoint. A renderer escapes all of them; what is quoted from an
+endpoint stands in a `Code`, a `Quote` or a column of the kind ``code``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+Tone = Literal["alert", "caution", "calm"]
+ColumnKind = Literal["text", "code", "number"]
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A section (level 1) or a part of one (level 2); ``code`` sets it as quoted text."""
+
+    text: str
+    level: int = 1
+    code: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """Prose; ``small`` for notes."""
+
+    text: str
+    small: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Bullets:
+    """A list of sentences."""
+
+    items: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The large sentence, the line with its numbers, and how it looks."""
+
+    label: str
+    sentence: str
+    facts: tuple[str, ...]
+    tone: Tone
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A table column: ``width`` is its share of the line, 0 as wide as its content."""
+
+    title: str
+    kind: ColumnKind = "text"
+    width: float = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows under columns that repeat on every page; ``header`` False hides the column titles."""
+
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str, ...], ...]
+    header: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar: ``share`` of full length in [0, 1], ``value`` as printed beside it."""
+
+    side: Literal["reference", "suspect", "neutral"]
+    share: float
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class BarGroup:
+    """Bars that stand together under one label."""
+
+    label: str
+    bars: tuple[Bar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """A bar chart; ``alt`` says in words what it shows."""
+
+    caption: str
+    alt: str
+    groups: tuple[BarGroup, ...]
+    code: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """Words of a prompt or an answer, with who said them."""
+
+    who: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A line to type or a digest."""
+
+    text: str
+
+
+Block = Heading | Paragraph | Bullets | Verdict | Table | Bars | Quote | Code
+
+
+@dataclass(frozen=True, slots=True)
+class Dossier:
+    """The whole document."""
+
+    title: str
+    subtitle: str
+    created: datetime
+    footer: str
+    blocks: tuple[Block, ...]

@@ -1,0 +1,58 @@
+"""The study document as a neutral document: what is said, in which order, whatever the format."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from provenance.dossier.blocks import Block, Dossier
+from provenance.dossier.numbers import instant
+from provenance.dossier.sections import cells, findings, record, verdict
+from provenance.findings import StudyDocument
+
+_TITLES = {
+    "compare": "Comparison of two language-model endpoints",
+    "attribute": "Attribution of a language model",
+    "identify": "Identification of a language model",
+}
+_SECTIONS = (
+    verdict.headline,
+    verdict.meaning,
+    findings.findings,
+    findings.propositions,
+    cells.figures,
+    findings.families,
+    findings.yardstick,
+    findings.sensitivity,
+    record.coverage,
+    record.endpoints,
+    record.settings,
+    record.usage,
+    record.limits,
+    record.verify,
+    record.declaration,
+    cells.every_cell,
+)
+
+
+def build(document: StudyDocument) -> Dossier:
+    """Lay out a study document."""
+    blocks: list[Block] = []
+    for section in _SECTIONS:
+        blocks += section(document)
+    reference, suspect = record.label(document.reference), record.label(document.suspect)
+    root = document.evidence.root
+    return Dossier(
+        title=_TITLES.get(document.question, "Study of a language-model endpoint"),
+        subtitle=f"{suspect} against {reference}",
+        created=_created(document),
+        footer=f"Evidence root {root[:16]}…" if root else "Evidence root unknown",
+        blocks=tuple(blocks),
+    )
+
+
+def _created(document: StudyDocument) -> datetime:
+    """The time on the title; a document whose time cannot be read gets the epoch."""
+    try:
+        return instant(document.created_utc)
+    except ValueError:
+        return datetime(1970, 1, 1, tzinfo=UTC)

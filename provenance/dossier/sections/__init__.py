@@ -1,0 +1,1 @@
+"""The sections of a dossier: each turns a part of the study document into blocks."""

@@ -1,0 +1,261 @@
+"""The only place where codes become sentences, and where fixed sentences stand.
+
+Short and plain, to be read by a judge. A rejected null is named, with what else can cause it; a
+null that was not rejected is never called true. The sentences of reasons stand in `reasons`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from provenance.dossier.numbers import counted, percent, significant
+from provenance.dossier.reasons import CAUSES, NOT_THE_SAME, codes, parameters, reason
+from provenance.findings import Label, Sensitivity, StudyDocument
+
+__all__ = ["CAUSES", "NOT_THE_SAME", "codes", "parameters", "reason", "spell"]
+
+LABELS: dict[Label, str] = {
+    "consistent": "Consistent within the stated limits.",
+    "different": "The two deployments differ.",
+    "inconclusive": "Inconclusive.",
+    "supported": "Supported.",
+    "not_supported": "Not supported.",
+    "known": "A known model cannot be excluded.",
+    "none_of_these": "None of the models in the library.",
+}
+
+NULLS: dict[str, str] = {
+    "same_deployment": "same deployment (the same weights, served the same way)",
+    "same_weights": "same weights (possibly served otherwise)",
+    "benign_band": "within the differences that the same weights show between known hosts",
+    "reference_as_recorded": "the suspect now answers as the reference did when it was recorded",
+    "trained_on_outputs": "not trained on outputs of the reference",
+    "failures_equal": "both sides fail equally often",
+    "no_serial_dependence": "answers to the same cell do not depend on their order",
+    "no_drift": "a side's answers do not change with time",
+}
+# The same for the short line of a terminal.
+NULL_NAMES: dict[str, str] = {
+    "same_deployment": "same deployment",
+    "same_weights": "same weights",
+    "reference_as_recorded": "the reference as recorded",
+}
+
+ASSUMPTIONS: dict[str, str] = {
+    "exchangeable_within_cell": (
+        "Under the null, answers to one cell are exchangeable between the sides."
+    ),
+    "exchangeable_within_block": (
+        "Under the null, answers to one cell within one block of time are exchangeable between "
+        "the sides."
+    ),
+    "independent_draws": "Answers of a side to the same cell do not depend on each other.",
+    "missing_independent_of_content": "Whether an answer is missing does not depend on its text.",
+    "same_host_effect": "The host changes the anchor and the suspect in the same way.",
+    "known_reading": "Answers were sorted into categories by a rule fixed before sampling.",
+}
+
+LIMITS: dict[str, str] = {
+    "unsigned_root": (
+        "The evidence is sealed by a digest that is not signed: it shows later changes only to "
+        "those who kept the digest."
+    ),
+    "probes_only": (
+        "Only the cells of this battery were compared. Two deployments can agree on these and "
+        "differ elsewhere."
+    ),
+    "no_upper_bound": (
+        "A small share of requests that is answered by another model cannot be excluded: a "
+        "substitute may answer these cells as the reference does."
+    ),
+    "moment_only": "The study speaks of the time when it was sampled, not of other times.",
+    "host_is_trusted": (
+        "The reference endpoint is taken at its word: the study cannot tell what it serves."
+    ),
+    "reference_recorded": (
+        "The reference is a recording: the study compares the suspect now with the reference as it "
+        "was recorded, and a change of the reference since then looks like a difference."
+    ),
+    "power_unknown": (
+        "What the plan could have seen is unknown: no panel of substitutes covers these cells."
+    ),
+    "no_order": "The recording keeps no times, so order and repetition could not be examined.",
+    "serial_not_assessed": "Whether answers repeat each other could not be assessed.",
+}
+
+ALTERNATIVES: dict[str, str] = {
+    "engine": "another inference engine or another version of it, with the same weights",
+    "precision": "quantisation or another numerical precision of the same weights",
+    "system_prompt": "a system prompt or template that one host adds",
+    "decoding": "other sampling defaults, such as temperature or top-p",
+    "wrapper": "a gateway that rewrites requests or answers",
+    "version": "another version or fine-tune of the same model",
+    "other_model": "another model",
+    "mixture": "a share of requests that another model answers",
+    "drift": "a change of one endpoint while it was sampled",
+    "chance": "chance, at the stated rate α if the assumptions hold",
+}
+
+DEVIATIONS: dict[str, str] = {
+    "resumed": "Sampling was interrupted and resumed.",
+    "torn_line": "The last line of the transcript was torn by an interruption and removed.",
+    "stopped_by_budget": "The budget ended sampling before the plan was done.",
+    "side_stopped": "One side was stopped after repeated failures.",
+    "blocks_out_of_time": "Blocks whose sides answered too far apart were left out.",
+}
+
+# Said where a document names none, so that a rejection never stands without its other causes.
+DEFAULT_ALTERNATIVES = (
+    "engine",
+    "precision",
+    "system_prompt",
+    "decoding",
+    "version",
+    "other_model",
+)
+DEFAULT_LIMITS = ("probes_only", "moment_only", "host_is_trusted", "no_upper_bound")
+
+WHY_NOT: dict[str, str] = {
+    "no_calibration": "No calibration covers this battery.",
+    "no_candidates": "No candidate was named.",
+    "no_anchor": "No anchor was sampled.",
+    "too_few_units": "The calibration holds too few independent units.",
+}
+
+# The names of hypotheses in a pair, where the code alone does not say enough.
+HYPOTHESES: dict[str, str] = {
+    "derived": "derived from the reference",
+    "mixed": "a share of requests answered by something else",
+    "whole": "all requests answered by one model",
+    "trained_on_outputs": "trained on outputs of the reference",
+    "not": "not trained on them",
+}
+
+EXACTNESS: dict[str, str] = {
+    "exact": "exact",
+    "anytime": "valid at any time",
+    "calibrated": "calibrated",
+    "descriptive": "descriptive, no test",
+}
+
+VERIFY = (
+    "With the evidence folder at hand, this command checks the chain of digests and computes the "
+    "verdict again from the recorded answers:"
+)
+VERIFY_LIMIT = (
+    "It shows that the evidence was not changed since it was recorded, and that the numbers here "
+    "follow from it. It does not show that an endpoint sent these answers, and it does not replace "
+    "keeping the folder safe. The root is not signed: who could replace the whole folder could "
+    "compute a new one. Compare it with a copy that was kept elsewhere."
+)
+NOT_STATED = "not stated"
+PICKED = (
+    "These cells were chosen after looking at the answers. They show where the sides differ, not "
+    "how sure that is; the tests above use all cells."
+)
+YARDSTICK = (
+    "Two samples of one endpoint differ by chance too. The yardstick splits the reference into "
+    "random halves and measures how far apart they are."
+)
+SENSITIVITY = (
+    "Computed before sampling, from the reference and the plan; not from the suspect's answers."
+)
+SHARES = "Bars show the share of each side's answers that fell into a category; figures are counts."
+
+
+def sentence(table: Mapping[str, str], code_or_sentence: str) -> str:
+    """The sentence of a code of ``table``; what is no code is a sentence already."""
+    return table.get(code_or_sentence, code_or_sentence)
+
+
+def hypothesis(code: str) -> str:
+    """A hypothesis in words."""
+    return HYPOTHESES.get(code, code.replace("_", " "))
+
+
+def power(sensitivity: Sequence[Sensitivity]) -> str | None:
+    """What the plan could have seen, in one sentence; None where it was not computed."""
+    seen = [s for s in sensitivity if s.minimum_detectable is not None]
+    if not sensitivity:
+        return None
+    if not seen:
+        return "The plan could have seen none of the alternatives that were looked at."
+    seen.sort(key=lambda s: s.minimum_detectable or 0)
+    first, last = seen[0], seen[-1]
+    start = f"With power {percent(min(s.power for s in seen))} the plan could have seen"
+    if len(sensitivity) == 1:
+        return f"{start}: {first.alternative}, {first.effect_kind}, at least {detectable(first)}."
+    return (
+        f"{start} {counted(len(seen), 'alternative')} of {len(sensitivity):,}: the "
+        f"{first.effect_kind}, from {detectable(first)} ({first.alternative}) to "
+        f"{detectable(last)} ({last.alternative})."
+    )
+
+
+def detectable(sensitivity: Sensitivity) -> str:
+    """The smallest detectable effect; shares are rounded up, so that no more is claimed."""
+    value = sensitivity.minimum_detectable
+    if value is None:
+        return "none"
+    if sensitivity.effect_kind.startswith("share") and 0 < value <= 1:
+        return f"{math.ceil(100 * value - 1e-9)}%"
+    return significant(value)
+
+
+def spell(document: StudyDocument) -> StudyDocument:
+    """The document with its codes as sentences: reasons, limits, alternatives, deviations.
+
+    Null hypotheses and assumptions stay codes, for programs; the renderers put them into words.
+
+    Raises
+    ------
+    ValueError
+        For a reason with an unknown code, or one that lacks a value.
+    """
+    note = power(document.sensitivity) or "What the plan could have seen was not computed."
+    reasons = []
+    for r in document.verdict.reasons:
+        more = {"power_note": note} if r.code == "no_difference_found" else {}
+        text = reason(r.code, {**more, **r.values}).text
+        reasons.append(r.model_copy(update={"text": text}))
+    propositions = tuple(
+        p if p.why_not is None else p.model_copy(update={"why_not": sentence(WHY_NOT, p.why_not)})
+        for p in document.propositions
+    )
+    return document.model_copy(
+        update={
+            "verdict": document.verdict.model_copy(update={"reasons": tuple(reasons)}),
+            "propositions": propositions,
+            "limits": tuple(sentence(LIMITS, code) for code in document.limits),
+            "alternatives": tuple(sentence(ALTERNATIVES, code) for code in document.alternatives),
+            "deviations": tuple(sentence(DEVIATIONS, code) for code in document.deviations),
+        }
+    )
+
+
+def says(label: Label, null: str) -> tuple[str, str]:
+    """What a label says, and what it does not say."""
+    name = sentence(NULLS, null)
+    if label == "different":
+        return (
+            f"The answers would be this far apart only rarely under the null hypothesis: {name}.",
+            "It does not say why they differ, nor that the suspect is a worse or a different "
+            "model. Each of these can cause a difference:",
+        )
+    if label == "consistent":
+        return (
+            "Every substitute of the named panel that the battery can tell apart was excluded "
+            "beyond the stated share.",
+            "It does not say that the endpoints are the same. These remain possible:",
+        )
+    if label == "inconclusive":
+        return (
+            "The study does not decide whether the two endpoints differ.",
+            "It is neither evidence that they are the same nor evidence that they differ. These "
+            "remain possible:",
+        )
+    return (
+        "The label speaks of the named hypotheses only.",
+        "It does not exclude causes that were not weighed. These remain possible:",
+    )

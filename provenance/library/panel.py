@@ -1,0 +1,66 @@
+"""Panels: answer tables of plausible substitutes, cell by cell.
+
+A panel file is JSON: ``name``, ``measured_utc``, ``battery_digest`` (None where members come from
+other wordings) and ``members``, each with ``name``, ``source``, ``licence``, ``note`` and
+``cells`` (cell id → category → count). A cell that was not measured for a member is left out.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+
+from provenance import resources
+from provenance.battery import explain
+from provenance.errors import SettingsError
+from provenance.transcript import Frozen
+
+
+class Member(Frozen):
+    """One substitute: where its answers come from, and how often it gave which."""
+
+    name: str
+    source: str
+    licence: str
+    note: str = ""
+    cells: dict[str, dict[str, int]] = Field(min_length=1)
+
+
+class Panel(Frozen):
+    """Substitutes that were measured, or recorded, on the cells of a battery."""
+
+    name: str
+    measured_utc: str
+    battery_digest: str | None = None
+    members: tuple[Member, ...] = Field(min_length=1)
+
+    @classmethod
+    def shipped(cls) -> list[str]:
+        """Names of the panels in the package."""
+        return sorted(p.stem for p in (resources.configs() / "panels").glob("*.json"))
+
+    @classmethod
+    def load(cls, name_or_file: str | Path) -> Panel:
+        """A shipped panel by name, or a file.
+
+        Raises
+        ------
+        SettingsError
+            If there is none, or it cannot be read.
+        """
+        path = Path(name_or_file)
+        if path.suffix != ".json":
+            path = resources.configs() / "panels" / f"{name_or_file}.json"
+        try:
+            return cls.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        except OSError:
+            raise SettingsError(
+                f"no panel {str(name_or_file)!r}; shipped: {', '.join(cls.shipped()) or 'none'}; "
+                "or give the path of a .json file"
+            ) from None
+        except ValidationError as error:
+            raise SettingsError(f"panel {path}: {explain(error)}") from None
+        except ValueError as error:
+            raise SettingsError(f"panel {path} is not JSON: {error}") from None

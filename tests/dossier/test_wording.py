@@ -1,0 +1,177 @@
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from provenance.dossier import wording
+from provenance.findings import Proposition, Reason, Sensitivity, StudyDocument
+
+VALUES: dict[str, Any] = {
+    "p": 0.0004,
+    "alpha": 0.01,
+    "families": 9,
+    "family": "one_token",
+    "cell": "number-en-1",
+    "power_note": "The plan could have seen a share of 12%.",
+    "side": "suspect",
+    "share": 0.3,
+    "minimum": 0.5,
+    "kind": "timeout",
+    "count": 1,
+    "reference_failed": 0,
+    "suspect_failed": 9,
+    "p_imputed": 0.2,
+    "excess": 0.2,
+    "done": 10,
+    "planned": 20,
+    "lag_s": 600.0,
+    "recorded_utc": "2026-11-20T09:30:11+00:00",
+    "reference": "gpt-x",
+    "suspect": "gpt-y",
+    "parameter": "temperature",
+}
+FORBIDDEN = re.compile(
+    r"\b(match\w*|identif\w*|prov(e|es|en|ed|ing)|certain\w*|confiden\w*)\b", re.I
+)
+REQUIRED_CODES = {
+    "rejects_same_deployment",
+    "no_difference_found",
+    "too_little_coverage",
+    "nothing_answered",
+    "suspect_withholds",
+    "failures_differ_reference",
+    "not_robust_to_missing",
+    "serial_dependence",
+    "drift",
+    "stopped_by_budget",
+    "blocks_out_of_time",
+    "reference_is_recorded",
+    "served_model_differs",
+    "fingerprint_changed",
+    "one_sided_empty_answers",
+    "decoding_refused",
+}
+
+
+def test_all_codes_are_there() -> None:
+    assert set(wording.codes()) >= REQUIRED_CODES
+
+
+@pytest.mark.parametrize("code", wording.codes())
+@pytest.mark.parametrize("full", [True, False])
+def test_every_code_makes_sentences(code: str, full: bool) -> None:
+    needed, usable = wording.parameters(code)
+    names = (*needed, *usable) if full else needed
+    values = {name: VALUES[name] for name in names} | {"beyond": 1}
+    reason = wording.reason(code, values)
+    assert reason.code == code
+    assert reason.values == values
+    assert re.fullmatch(r"[A-Z].*\.", reason.text)
+    assert not FORBIDDEN.search(reason.text)
+    assert not re.search(r"\s\s|\bNone\b|\{|\}", reason.text)
+    assert max(len(s.split()) for s in re.split(r"(?<=[.;:])\s", reason.text)) <= 32
+
+
+def test_unknown_codes_and_missing_values_are_errors() -> None:
+    with pytest.raises(ValueError, match="unknown reason code 'nope'; known codes: rejects"):
+        wording.reason("nope", {})
+    with pytest.raises(ValueError, match="needs the values p, alpha"):
+        wording.reason("rejects_same_deployment", {})
+
+
+def test_a_rejection_names_its_null_and_other_causes() -> None:
+    text = wording.reason("rejects_same_deployment", VALUES).text
+    assert "rejects same deployment" in text
+    assert "engine, another precision or a system prompt can cause this" in text
+
+
+def test_a_non_rejection_is_no_evidence_of_sameness() -> None:
+    text = wording.reason("no_difference_found", VALUES).text
+    assert "No difference found" in text
+    assert "not evidence that they are the same" in text
+    assert VALUES["power_note"] in text
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        wording.LABELS,
+        wording.NULLS,
+        wording.ASSUMPTIONS,
+        wording.LIMITS,
+        wording.ALTERNATIVES,
+        wording.DEVIATIONS,
+        wording.EXACTNESS,
+        wording.WHY_NOT,
+        wording.HYPOTHESES,
+    ],
+)
+def test_fixed_sentences_keep_to_the_words(table: dict[str, str]) -> None:
+    for text in table.values():
+        assert not FORBIDDEN.search(text)
+
+
+def test_defaults_are_known_codes() -> None:
+    assert set(wording.DEFAULT_ALTERNATIVES) <= set(wording.ALTERNATIVES)
+    assert set(wording.DEFAULT_LIMITS) <= set(wording.LIMITS)
+
+
+def test_what_is_no_code_is_a_sentence() -> None:
+    assert wording.sentence(wording.LIMITS, "A limit of its own.") == "A limit of its own."
+
+
+def test_spell_turns_every_code_into_a_sentence(make: Callable[[str], StudyDocument]) -> None:
+    document = make("inconclusive")
+    coded = document.model_copy(
+        update={
+            "verdict": document.verdict.model_copy(
+                update={
+                    "reasons": tuple(
+                        r.model_copy(update={"text": ""}) for r in document.verdict.reasons
+                    )
+                }
+            ),
+            "limits": ("unsigned_root", "reference_recorded", "A limit of its own."),
+            "alternatives": tuple(wording.ALTERNATIVES),
+            "deviations": ("resumed",),
+            "propositions": (
+                Proposition(hypothesis="mixed", against="whole", why_not="no_calibration"),
+            ),
+        }
+    )
+    spelt = wording.spell(coded)
+    assert all(r.text for r in spelt.verdict.reasons)
+    assert [r.values for r in spelt.verdict.reasons] == [r.values for r in coded.verdict.reasons]
+    assert spelt.limits[0] == wording.LIMITS["unsigned_root"]
+    assert spelt.limits[2] == "A limit of its own."
+    assert spelt.propositions[0].why_not == "No calibration covers this battery."
+    assert wording.spell(spelt) == spelt
+
+
+def test_spell_adds_the_planned_power(make: Callable[[str], StudyDocument]) -> None:
+    document = make("inconclusive")
+    values = {"alpha": 0.01, "p": 0.3}
+    bare = document.verdict.model_copy(
+        update={"reasons": (Reason(code="no_difference_found", text="", values=values),)}
+    )
+    panel = tuple(
+        Sensitivity(
+            alternative=name,
+            effect_kind="share of requests that it answers instead",
+            minimum_detectable=share,
+            power=0.8,
+            alpha=0.01,
+        )
+        for name, share in [("a", 0.4001), ("b", 0.052), ("c", None)]
+    )
+    spelt = wording.spell(document.model_copy(update={"verdict": bare, "sensitivity": panel}))
+    assert spelt.verdict.reasons[0].text.endswith(
+        "With power 80% the plan could have seen 2 alternatives of 3: the share of requests that "
+        "it answers instead, from 6% (b) to 41% (a)."
+    )
+    assert spelt.verdict.reasons[0].values == values
+    unknown = wording.spell(document.model_copy(update={"verdict": bare, "sensitivity": ()}))
+    assert unknown.verdict.reasons[0].text.endswith(
+        "What the plan could have seen was not computed."
+    )

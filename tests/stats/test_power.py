@@ -1,0 +1,135 @@
+import time
+
+import numpy as np
+import pytest
+
+from provenance.stats.fused import fused_test
+from provenance.stats.layout import Layout, first_appearance
+from provenance.stats.parts import CATEGORICAL, assemble
+from provenance.stats.permutation import PermutationNull
+from provenance.stats.power import (
+    cell_terms,
+    minimum_detectable_dilution,
+    plan_power,
+    power_at,
+)
+
+
+def _models(rng, cells):
+    return [rng.dirichlet(np.full(15, 0.1 if i % 2 else 0.6)) for i in range(cells)]
+
+
+def _mixed(reference, substitute, share):
+    return [(1 - share) * p + share * q for p, q in zip(reference, substitute, strict=True)]
+
+
+def test_closed_form_equals_the_test_statistic(make):
+    rng = np.random.default_rng(0)
+    cells = []
+    for _ in range(3):
+        cell = make(rng.integers(0, 5, 9), rng.integers(0, 5, 4))
+        codes = first_appearance(cell.categories)
+        cells.append(make(codes[:9], codes[9:]).take(np.argsort(codes, kind="stable")))
+    layout = Layout.of(cells)
+    statistic, _ = assemble(cells, layout, CATEGORICAL)
+    expected = statistic(layout.centred(layout.suspect[None]))[0]
+    total, variance = np.zeros((1, 4)), np.zeros((1, 4))
+    for cell in cells:
+        pooled = np.bincount(cell.categories).astype(float)
+        theirs = np.bincount(cell.categories[cell.suspect], minlength=len(pooled)).astype(float)
+        terms, variances = cell_terms(pooled[None], theirs[None], 9, 4)
+        total += terms
+        variance += variances
+    np.testing.assert_allclose(total[0, :2], expected[:2])
+    np.testing.assert_allclose(total[0, 2:] ** 2 / variance[0, 2:], expected[2:])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("ratio", "blocked"), [(1, True), (3, False)])
+def test_planned_power_is_what_the_test_has(simulate, ratio, blocked):
+    rng = np.random.default_rng(1)
+    reference, substitute = _models(rng, 20), _models(rng, 20)
+    suspect = _mixed(reference, substitute, 0.22)
+    plan = plan_power(reference, [10 * ratio] * 20, [10] * 20, alpha=0.01, rng=rng)
+    planned = plan.at(suspect, replicates=2_000)
+    assert 0.3 < planned < 0.97
+    rejected = [
+        fused_test(
+            simulate(rng, reference, suspect, 10, ratio=ratio, blocked=blocked),
+            null=PermutationNull(rng, 499),
+        ).p_value
+        <= 0.01
+        for _ in range(400)
+    ]
+    assert np.mean(rejected) == pytest.approx(planned, abs=0.07)
+
+
+def test_level_and_certainty():
+    rng = np.random.default_rng(2)
+    reference = _models(rng, 12)
+    plan = plan_power(reference, [8] * 12, [8] * 12, alpha=0.05, rng=rng)
+    # Equal distributions that are not the same object: the level, give or take.
+    nearly = [np.append(p[:-1], p[-1]) * 1.0 for p in reference]
+    nearly = [(p + 1e-9) / (p + 1e-9).sum() for p in nearly]
+    assert plan.at(nearly, replicates=4_000) == pytest.approx(0.05, abs=0.02)
+    assert plan.at(reference) == 0.0
+    assert plan.at([np.roll(p, 1) for p in reference]) > 0.95
+
+
+def test_detectable_dilution_has_the_power_asked_for():
+    rng = np.random.default_rng(3)
+    reference, substitute = _models(rng, 20), _models(rng, 20)
+    numbers = [10] * 20
+    share = minimum_detectable_dilution(
+        reference, substitute, numbers, numbers, alpha=0.01, rng=rng
+    )
+    assert 0.02 < share < 0.6
+    reached = power_at(
+        reference, _mixed(reference, substitute, share), numbers, numbers, alpha=0.01, rng=rng
+    )
+    assert reached == pytest.approx(0.8, abs=0.12)
+    assert (
+        minimum_detectable_dilution(reference, reference, numbers, numbers, alpha=0.01, rng=rng)
+        is None
+    )
+
+
+def test_spreading_over_families_costs_power():
+    rng = np.random.default_rng(4)
+    reference = _models(rng, 18)
+    suspect = _mixed(reference, _models(rng, 18), 0.25)
+    one, many = (
+        power_at(reference, suspect, [8] * 18, [8] * 18, alpha=0.01, rng=rng, families=f)
+        for f in (None, [i // 3 for i in range(18)])
+    )
+    assert many < one
+
+
+def test_a_panel_is_quick():
+    rng = np.random.default_rng(5)
+    reference = _models(rng, 24)
+    started = time.perf_counter()
+    plan = plan_power(
+        reference, [15] * 24, [15] * 24, alpha=0.01, rng=rng, families=[i // 8 for i in range(24)]
+    )
+    for _ in range(8):
+        plan.minimum_detectable_dilution(_models(rng, 24))
+    assert time.perf_counter() - started < 10
+
+
+def test_errors():
+    rng = np.random.default_rng(6)
+    p = [np.array([0.5, 0.5])]
+    with pytest.raises(ValueError, match="sum to 1"):
+        plan_power([np.array([0.5, 0.4])], [5], [5], alpha=0.01, rng=rng)
+    with pytest.raises(ValueError, match="draw a side"):
+        plan_power(p, [0], [5], alpha=0.01, rng=rng)
+    with pytest.raises(ValueError, match="1 cells"):
+        plan_power(p, [5, 5], [5], alpha=0.01, rng=rng)
+    with pytest.raises(ValueError, match="alpha"):
+        plan_power(p, [5], [5], alpha=1, rng=rng)
+    with pytest.raises(ValueError, match="family"):
+        plan_power(p, [5], [5], alpha=0.01, rng=rng, families=[0, 1])
+    plan = plan_power(p, [5], [5], alpha=0.01, rng=rng)
+    with pytest.raises(ValueError, match="same cells"):
+        plan.at([np.array([1.0])])
