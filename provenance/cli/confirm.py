@@ -46,7 +46,8 @@ def confirm(hosts: Iterable[HostEstimate], estimate: Estimate, *, yes: bool) -> 
 
 
 def _show(question: FirstContact) -> None:
-    from provenance.cli.words import columns, dollars, estimate_rows, tokens
+    from provenance.cli.words import columns, estimate_rows, tokens
+    from provenance.dossier.numbers import usd
     from provenance.dossier.text import for_terminal
 
     rows = [("Host", "Requests", "Tokens, at most", "Cost, at most")] + [
@@ -54,7 +55,7 @@ def _show(question: FirstContact) -> None:
             for_terminal(host.host),
             f"{host.requests:,}",
             tokens(None, host.tokens_high),
-            dollars(None, host.usd_high),
+            usd(host.usd_high),
         )
         for host in question.hosts
     ]

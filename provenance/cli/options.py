@@ -134,7 +134,9 @@ COMPARING: Mapping[str, Any] = {
     ],
     "panel": Annotated[
         str | None,
-        _option("--panel", _WHAT, "Plausible substitutes, for the planned sensitivity.", "NAME"),
+        _option(
+            "--panel", _WHAT, "Plausible substitutes, for the planned sensitivity.", "NAME|FILE"
+        ),
     ],
     "max_age": Annotated[
         float | None,

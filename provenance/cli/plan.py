@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from provenance.cli import options
 
 if TYPE_CHECKING:
+    from provenance.findings import Sensitivity
     from provenance.sampling.prepare import Prepared
 
 EPILOG = """
@@ -69,8 +71,8 @@ def _as_json(ready: Prepared) -> dict[str, Any]:
 
 
 def _lines(ready: Prepared) -> list[str]:
-    from provenance.cli.words import columns, dollars, estimate_rows, tokens
-    from provenance.dossier.numbers import percent, significant
+    from provenance.cli.words import columns, estimate_rows, tokens
+    from provenance.dossier.numbers import usd
     from provenance.dossier.text import for_terminal
 
     draws = " + ".join(f"{sum(ready.plan.draws(role)):,} {role}" for role in ready.endpoints)
@@ -88,7 +90,7 @@ def _lines(ready: Prepared) -> list[str]:
             for_terminal(host.host),
             f"{host.requests:,} requests",
             f"{tokens(None, host.tokens_high)} tokens at most",
-            dollars(None, host.usd_high),
+            "cost unknown" if host.usd_high is None else f"{usd(host.usd_high)} at most",
         )
         for host in ready.hosts
     ]
@@ -97,17 +99,24 @@ def _lines(ready: Prepared) -> list[str]:
         if hosts
         else ["", "Nothing leaves this machine."]
     )
-    if ready.sensitivity:
-        table = [("Alternative", "Smallest detectable", "Power", "α")] + [
-            (
-                for_terminal(row.alternative),
-                "none"
-                if row.minimum_detectable is None
-                else f"{significant(row.minimum_detectable)} ({for_terminal(row.effect_kind)})",
-                percent(row.power),
-                f"{row.alpha:g}",
-            )
-            for row in ready.sensitivity
-        ]
-        lines += ["", "What this plan could see:", *columns(table)]
-    return lines
+    return [*lines, "", *_could_see(ready.sensitivity)]
+
+
+def _could_see(rows: Sequence[Sensitivity]) -> list[str]:
+    from provenance.cli.words import columns
+    from provenance.dossier.numbers import percent
+    from provenance.dossier.text import for_terminal
+
+    if not rows:
+        return ["What this plan could see: not known, no --panel measured these questions."]
+    table = [("Alternative", "At least", "Power", "α")] + [
+        (
+            for_terminal(row.alternative),
+            "not even 100%" if row.minimum_detectable is None else percent(row.minimum_detectable),
+            percent(row.power),
+            f"{row.alpha:g}",
+        )
+        for row in rows
+    ]
+    kinds = ", ".join(sorted({for_terminal(row.effect_kind) for row in rows}))
+    return [f"What this plan could see: {kinds}", *columns(table)]

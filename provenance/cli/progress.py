@@ -83,9 +83,9 @@ class ProgressPrinter:
         )
 
     def _due(self, progress: Progress) -> bool:
-        if progress.phase != self._phase:
-            return progress.phase != "sampling" or progress.done > 0
-        if progress.phase != "sampling" or progress.done == self._said_done:
+        if progress.phase != "sampling":
+            return progress.phase != self._phase
+        if progress.done == self._said_done:
             return False
         return (
             self._clock() - self._said_at >= _EVERY_S

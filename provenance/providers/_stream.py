@@ -11,9 +11,10 @@ _END = "[DONE]"
 
 def looks_like_events(text: str, content_type: str) -> bool:
     """Whether a body is an event stream, whatever was asked for."""
-    return "text/event-stream" in content_type.lower() or text.lstrip().startswith(
-        ("data:", "event:", ": ")
-    )
+    start = text.lstrip()[:6]
+    if "text/event-stream" in content_type.lower():
+        return not start.startswith("{")
+    return start.startswith(("data:", "event:", ": "))
 
 
 def events(text: str) -> list[str]:

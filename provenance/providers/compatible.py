@@ -23,8 +23,10 @@ Options of its own meaning
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
+
+import httpx
 
 from provenance.canonical import clean_text
 from provenance.endpoint import Endpoint
@@ -32,9 +34,6 @@ from provenance.errors import ProviderError, UsageError
 from provenance.providers import _answer, _faults, _keys, _network, _stream, _wire
 from provenance.providers._body import BodyPlan, encode
 from provenance.transcript import Completion, Exchange, Failure, Request
-
-if TYPE_CHECKING:
-    import httpx
 
 _TIMEOUT_S = 120.0
 _BASE_LIMIT = 4 * 2**20
@@ -247,6 +246,10 @@ def _base_url(endpoint: Endpoint) -> str:
             f"compatible:{endpoint.model}@https://HOST/v1"
         )
     base = endpoint.base_url.rstrip("/")
+    try:
+        httpx.URL(base)
+    except httpx.InvalidURL as error:
+        raise UsageError(f"base URL {base}: {error}") from None
     for ending in ("/chat/completions", "/completions"):
         if base.endswith(ending):
             raise UsageError(f"base URL {base}: leave {ending} out, it is added")

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from provenance.battery import Battery
 from provenance.endpoint import Endpoint
 from provenance.errors import ProvenanceError
 from provenance.providers import create
@@ -26,13 +25,14 @@ from provenance.providers.base import Provider
 from provenance.sampling import contact
 from provenance.sampling.budget import estimated_tokens
 from provenance.sampling.prepare import Estimate, HostEstimate
-from provenance.sampling.questions import DEFAULT_BATTERY
-from provenance.transcript import Completion, Exchange, Failure, Request
+from provenance.transcript import Completion, Exchange, Failure, Message, Request
 
 State = Literal["ok", "absent", "problem"]
 DISTRIBUTION = "llm-provenance"
 _SAME_IMPORT_NAME = "provenance"
+_QUESTION = "Name a number between 1 and 100. Reply with the number only."
 _CORE = ("numpy", "scipy", "pandas", "pyarrow", "pydantic", "httpx", "typer", "rich")
+_EVERYTHING = "all"  # the extra that is the sum of the others
 _PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
 # A server that refuses parameters is asked again without them, as in a study.
 _MOST_ATTEMPTS = 4
@@ -130,7 +130,7 @@ def plan(
 def ask(
     found: Iterable[Provider | EndpointCheck], environment: Mapping[str, str]
 ) -> Iterator[EndpointCheck]:
-    """Ask each provider of `plan` the first question of the quick battery, once."""
+    """Ask each provider of `plan` for a number, once; what the study asks is like it."""
     for item in found:
         if isinstance(item, EndpointCheck):
             yield item
@@ -209,16 +209,14 @@ def _transport(endpoint: Endpoint, *, answered: bool) -> str:
 
 
 def _request() -> Request:
-    cell = Battery.load(DEFAULT_BATTERY).cells[0]
     return Request(
         slot=0,
         role="suspect",
-        cell=cell.id,
+        cell="doctor",
         draw=0,
         draws_planned=1,
-        messages=cell.messages,
-        max_visible_tokens=cell.max_visible_tokens,
-        decoding=dict(cell.decoding),
+        messages=(Message(role="user", content=_QUESTION),),
+        max_visible_tokens=8,
     )
 
 
@@ -264,8 +262,7 @@ def extras() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for requirement in requirements:
         match = _REQUIREMENT.match(requirement)
-        # `all` names this distribution again: nothing of its own.
-        if match and match[1].lower().replace("_", "-") != DISTRIBUTION:
+        if match and match[2] != _EVERYTHING:
             found.setdefault(match[2], []).append(match[1])
     return found
 

@@ -149,7 +149,7 @@ def prepare(
         )
     identity = {
         "question": question,
-        **{role: str(endpoint) for role, endpoint in endpoints.items()},
+        **{str(role): str(endpoint) for role, endpoint in endpoints.items()},
         "battery": questions.digest,
         "settings": settings.analysis(),
     }

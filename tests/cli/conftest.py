@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from provenance.cli import app
 
-# `a` and `same` are equal, `other` is not; `dead` never answers; `slow` leaves time to interrupt.
+# `a` and `same` are equal, `other` is not; `slow` leaves time to interrupt.
 MODELS = """
 [models.a.cells]
 "*" = {"7" = 0.5, "42" = 0.3, "13" = 0.2}
@@ -19,9 +19,6 @@ MODELS = """
 base = "a"
 [models.other.cells]
 "*" = {"7" = 0.1, "3" = 0.6, "99" = 0.3}
-[models.dead]
-base = "a"
-fail_rate = 1.0
 [models.slow]
 base = "a"
 latency_ms = 100
@@ -30,15 +27,40 @@ latency_ms = 100
 """
 
 
+# Small, so that the tests are about the command and not about the questions that ship.
+BATTERY = """
+name = "small"
+""" + "".join(
+    f"""
+[[probe]]
+id = "number-{i}"
+family = "{family}"
+version = 1
+messages = [{{role = "user", content = "Name a number, {i}."}}]
+max_visible_tokens = 8
+draws = 12
+reading = "integer"
+rationale = "For tests."
+source = "none"
+"""
+    for i, family in enumerate(["one", "one", "two", "two"])
+)
+
+
 @pytest.fixture(autouse=True)
 def state(tmp_path, monkeypatch):
-    """An empty state folder, and a working folder of its own, for every test."""
+    """An empty state folder, a working folder and a small battery for every test."""
     folder = tmp_path / "state"
     here = tmp_path / "here"
     here.mkdir()
     for name in list(os.environ):
         if name.startswith("PROVENANCE_") or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
+    (tmp_path / "small.toml").write_text(BATTERY, encoding="utf-8")
+    monkeypatch.setenv("PROVENANCE_BATTERY", str(tmp_path / "small.toml"))
+    prices = tmp_path / "prices.toml"
+    prices.write_text('[[price]]\nmodel = "m"\ninput = 1\noutput = 4\nas_of = "2026-11-01"\n')
+    monkeypatch.setenv("PROVENANCE_PRICES", str(prices))
     monkeypatch.setenv("PROVENANCE_STATE_DIR", str(folder))
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.chdir(here)

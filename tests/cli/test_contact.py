@@ -71,7 +71,7 @@ def test_without_a_terminal_it_stops_and_sends_nothing(process, server, endpoint
 
 
 def test_yes_agrees_and_is_remembered(process, server, endpoint, state):
-    arguments = ["sample", server.remote, "--draws", "1", "--max-requests", "3"]
+    arguments = ["sample", server.remote, "--max-requests", "3"]
     assert process(*arguments, "--yes").returncode == 20
     assert contact.known_hosts(state) == {"relay.example:8080"}
     assert len(server.seen) == 3

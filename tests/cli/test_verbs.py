@@ -17,6 +17,32 @@ def study(run, endpoint, tmp_path):
     return store
 
 
+@pytest.fixture
+def panel(tmp_path):
+    """Two substitutes, measured on the small battery."""
+    tables = {"like-a": {"7": 50, "42": 30, "13": 20}, "very-other": {"99": 100}}
+    members = [
+        {
+            "name": name,
+            "source": "none",
+            "licence": "none",
+            "cells": {f"number-{i}": table for i in range(4)},
+        }
+        for name, table in tables.items()
+    ]
+    path = tmp_path / "panel.json"
+    content = {"name": "small", "measured_utc": "2026-11-01T00:00:00Z", "members": members}
+    path.write_text(json.dumps(content))
+    return path
+
+
+@pytest.fixture
+def dead(server):
+    """An endpoint that refuses every request."""
+    server.answer = lambda body: (401, b'{"error": {"message": "no"}}')
+    return server.local
+
+
 def test_compare_ends_with_the_verdict_and_the_dossier(run, endpoint, tmp_path):
     store = tmp_path / "s"
     done = run("compare", endpoint("a"), endpoint("other"), "--store", store, "--format", "md,json")
@@ -73,8 +99,9 @@ def test_a_hostile_answer_reaches_no_terminal(run, endpoint, tmp_path):
         ("dead", "inconclusive", 1),
     ],
 )
-def test_exit_codes_of_verdicts(run, endpoint, tmp_path, suspect, fail_on, code):
-    arguments = ["compare", endpoint("a"), endpoint(suspect), "--store", tmp_path / "s"]
+def test_exit_codes_of_verdicts(run, endpoint, dead, tmp_path, suspect, fail_on, code):
+    side = dead if suspect == "dead" else endpoint(suspect)
+    arguments = ["compare", endpoint("a"), side, "--store", tmp_path / "s"]
     done = run(*arguments, *JSON_ONLY, *(["--fail-on", fail_on] if fail_on else []))
     assert done.exit_code == code, done.output
     assert (tmp_path / "s" / "study.json").is_file()
@@ -134,24 +161,28 @@ def test_a_mistake_in_an_endpoint_is_usage(run, endpoint):
 
 @pytest.mark.parametrize("columns", [80, 120])
 def test_plan_shows_cost_and_sensitivity_and_sends_nothing(
-    run, server, endpoint, monkeypatch, columns
+    run, server, endpoint, panel, monkeypatch, columns
 ):
     monkeypatch.setenv("COLUMNS", str(columns))
-    done = run("plan", endpoint("a"), server.remote)
+    done = run("plan", endpoint("a"), server.remote, "--panel", panel)
     assert done.exit_code == 0, done.output
-    for part in ("Requests", "Tokens", "Cost", "Time", "relay.example:8080", "What this plan"):
+    for part in ("Requests", "Tokens", "Cost", "Time", "relay.example:8080", "very-other", "80%"):
         assert part in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= columns
     assert server.seen == []
     assert not Path("reports").exists()
-    assert "Nothing leaves this machine." in run("plan", endpoint("a"), endpoint("a")).stdout
+    local = run("plan", endpoint("a"), endpoint("a"))
+    assert "Nothing leaves this machine." in local.stdout
+    assert "not known" in local.stdout
 
 
-def test_plan_as_json(run, endpoint, server):
-    plan = json.loads(run("plan", endpoint("a"), server.remote, "--json").stdout)
+def test_plan_as_json(run, endpoint, server, panel):
+    done = run("plan", endpoint("a"), server.remote, "--panel", panel, "--json")
+    plan = json.loads(done.stdout)
     assert plan["estimate"]["requests"] == sum(plan["draws"].values())
     assert plan["hosts"][0]["host"] == "relay.example:8080"
     assert plan["hosts"][0]["requests"] == plan["draws"]["suspect"]
-    assert plan["sensitivity"]
+    assert {row["alternative"] for row in plan["sensitivity"]} == {"like-a", "very-other"}
 
 
 def test_a_recording_is_a_reference(run, endpoint, tmp_path):
@@ -179,8 +210,8 @@ def test_a_stale_reference_is_12(run, endpoint, tmp_path):
     assert "another battery" in done.stderr
 
 
-def test_a_dead_endpoint_recorded_is_1(run, endpoint, tmp_path):
-    done = run("sample", endpoint("dead"), "--store", tmp_path / "r")
+def test_a_dead_endpoint_recorded_is_1(run, dead, tmp_path):
+    done = run("sample", dead, "--store", tmp_path / "r")
     assert done.exit_code == 1
     assert "Recorded 0 of" in done.stdout
 

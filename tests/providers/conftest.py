@@ -3,8 +3,10 @@
 import asyncio
 import importlib.util
 import json
+import os
 import socket
 import ssl
+import struct
 import threading
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -66,7 +68,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def reset(self):
         """Break the connection with a reset."""
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        at_once = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
         self.close_connection = True
         self.connection.close()
 
@@ -279,7 +282,8 @@ def llama_server(smollm2):
     xllamacpp = pytest.importorskip("xllamacpp")
     params = xllamacpp.CommonParams()
     params.model.path = str(smollm2)
-    params.n_ctx, params.n_parallel, params.cpuparams.n_threads = 2048, 2, 2
+    params.n_ctx, params.n_parallel = 2048, 2
+    params.cpuparams.n_threads = 1  # more would spin against whatever else the machine does
     params.warmup, params.verbosity = False, 0
     params.hostnames, params.port = ["127.0.0.1"], 0
     server = xllamacpp.Server(params)

@@ -6,8 +6,10 @@ import socket
 import time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from provenance.providers import _faults
+from provenance.providers import _answer, _faults, _stream
 from provenance.transcript import Completion, Failure
 
 HALF_A_MINUTE_LATER = "Wed, 21 Oct 2026 07:28:30 GMT"
@@ -361,3 +363,72 @@ def test_a_self_signed_certificate_is_refused_until_its_bundle_is_given(
     ):
         (accepted,), _ = ask(endpoint, environment=environment)
         assert accepted.outcome.text == "42"
+
+
+TEXTS = st.text(st.characters(exclude_categories=()), max_size=12)  # lone surrogates included
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXTS | st.just(10**30),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=8,
+)
+PLACES = (
+    *("id", "model", "usage", "choices", "error", "system_fingerprint"),
+    *("choices.0", "choices.0.message", "choices.0.finish_reason", "choices.0.logprobs"),
+    *("choices.0.message.content", "choices.0.message.refusal", "choices.0.message.reasoning"),
+    *("choices.0.logprobs.content", "choices.0.logprobs.tokens", "choices.0.delta", "usage.x"),
+    *("usage.completion_tokens_details", "usage.prompt_tokens", "error.message", "error.code"),
+)
+
+
+def planted(place, value):
+    """A sound answer with ``value`` in one place."""
+    sound = {"choices": [{"message": {"content": "42"}, "delta": {}, "logprobs": {}}]}
+    holder = sound = {**sound, "usage": {}, "error": {} if place.startswith("error") else None}
+    *path, last = place.split(".")
+    for step in path:
+        holder = holder[int(step) if isinstance(holder, list) else step]
+    holder[int(last) if isinstance(holder, list) else last] = value
+    return sound
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(PLACES), ANYTHING, st.sampled_from([200, 400, 403, 429, 500, 302]))
+def test_nothing_that_a_server_can_say_raises(place, value, status):
+    said = json.dumps(planted(place, value))
+    payload = _answer.parse_json(said)
+    outcomes = [_faults.from_status(status, {"retry-after": said}, payload, said, said)]
+    assert set(_faults.refused_parameters(payload, said, {"top_p": 1})) <= {"top_p"}
+    for chat in (True, False):
+        try:
+            outcomes.append(_answer.read(payload, status=200, chat=chat, notes=[]))
+        except _answer.NotTheDialect as error:
+            assert str(error)
+        try:
+            events = f"data: {said}\n\ndata: [DONE]\n\n"
+            assembled, _ = _stream.assemble(events, chat=chat)
+            outcomes.append(_answer.read(assembled, status=200, chat=chat, notes=[]))
+        except _answer.NotTheDialect as error:
+            assert str(error)
+    for outcome in outcomes:
+        assert type(outcome).model_validate_json(outcome.model_dump_json()) == outcome
+        if isinstance(outcome, Failure):
+            assert len(outcome.message) <= 300
+            assert outcome.message.isprintable()
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=60) | TEXTS.map(lambda t: t.encode("utf-8", "surrogatepass")))
+def test_any_bytes_are_text_and_json_or_neither(data):
+    text, _ = _answer.decode(data)
+    text.encode()
+    try:
+        _answer.parse_json(text)
+    except _answer.NotTheDialect as error:
+        assert str(error).isprintable()
+    assert isinstance(_stream.spelled(text), str)
+
+
+@pytest.mark.parametrize("value", ["Mon, 99 Foo 0000 99:99:99 +9999", "0", "-1", "1e9", "nan", ""])
+def test_no_retry_after_raises(value):
+    wait = _faults.retry_after({"retry-after": value, "date": value})
+    assert wait in (None, 0.0)

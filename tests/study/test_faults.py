@@ -90,7 +90,8 @@ def test_the_bytes_of_a_failure_are_kept(serve, answer_bytes, tmp_path):
     bad, _ = serve(lambda number, body: FAULTS["garbage"](b""))
     store = tmp_path / "s"
     compare(f"compatible:m@{good}", f"compatible:m@{bad}", formats=[], store=store, seed=1)
-    records = [json.loads(line)["record"] for line in (store / "transcript.jsonl").open()]
+    lines = (store / "transcript.jsonl").read_bytes().splitlines()
+    records = [json.loads(line)["record"] for line in lines]
     failed = next(r for r in records if r["failure"])
     digest = failed["response_sha256"]
     assert (store / "blobs" / digest[:2] / digest).read_bytes() == b"\x00\xff not json"

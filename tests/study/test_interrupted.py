@@ -49,7 +49,7 @@ def test_twenty_kills(models, tmp_path):
     assert analyse(store).findings == whole.document.findings
     texts = lambda path: sorted(  # noqa: E731
         (row["record"]["slot"], row["record"]["completion"]["text"])
-        for row in map(json.loads, (path / "transcript.jsonl").open())
+        for row in map(json.loads, (path / "transcript.jsonl").read_bytes().splitlines())
         if row["record"]["final"]
     )
     assert texts(store) == texts(tmp_path / "t")
