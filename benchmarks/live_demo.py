@@ -18,6 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 import local_models
+
 from provenance import compare
 from provenance.cli.progress import ProgressPrinter
 from provenance.dossier.terminal import summary

@@ -97,7 +97,8 @@ def check(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[NAME|FILE]…", help="Batteries or files. Default: everything that ships."
+            metavar="[NAME|FILE]…",
+            help="Families, batteries or files. Default: everything that ships.",
         ),
     ] = None,
     json: options.Json = False,
@@ -108,8 +109,13 @@ def check(
     from provenance.dossier.text import for_terminal
     from provenance.library.probe_checks import check as check_probes
 
-    targets = names or [*map(str, battery.families().values()), *battery.Battery.shipped()]
-    found = [(target, problem) for target in targets for problem in check_probes(target)]
+    families = {name: str(path) for name, path in battery.families().items()}
+    targets = names or [*families, *battery.Battery.shipped()]
+    found = [
+        (target, problem)
+        for target in targets
+        for problem in check_probes(families.get(target, target))
+    ]
     if json:
         rows = [{"target": t, "where": p.where, "message": p.message} for t, p in found]
         outcome.print_json({"checked": targets, "problems": rows})

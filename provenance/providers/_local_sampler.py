@@ -95,10 +95,8 @@ def sample(
                         going.append(place)
                 if not going or step == max_tokens - 1:
                     break
-                # Rows that ended are dropped when they are a quarter: copying the cache costs too.
-                if len(going) <= 0.75 * len(active) or _any_ended(active, going, rows, reasons):
-                    if len(going) < len(active):
-                        state.batch_select_indices(torch.tensor(going, device=logits.device))
+                if len(going) < len(active):
+                    state.batch_select_indices(torch.tensor(going, device=logits.device))
                     active = [active[place] for place in going]
                     tokens = [tokens[place] for place in going]
                 check()
@@ -106,3 +104,89 @@ def sample(
                 output = model(input_ids=ids, past_key_values=state, use_cache=True)
                 state, current = output.past_key_values, output.logits[:, -1]
     return [Row(tuple(t), r) for t, r in zip(rows, reasons, strict=True)]
+
+
+def draw_tokens(logits: Any, uniforms: Sequence[float], decoding: Decoding) -> list[int]:
+    """One token a row.
+
+    Parameters
+    ----------
+    logits
+        Tensor (rows, vocabulary).
+    uniforms
+        One number in [0, 1) a row.
+    decoding
+        Temperature 0 takes the most probable token, the first of equals.
+
+    Raises
+    ------
+    CannotGenerate
+        If a row has no finite probabilities.
+    """
+    import torch
+
+    if decoding.temperature == 0:
+        if bool(torch.isnan(logits).any()):
+            raise _not_finite()
+        tokens: list[int] = logits.argmax(-1).tolist()
+        return tokens
+    cumulative = probabilities(logits, decoding).cumsum(-1, dtype=torch.float64)
+    total = cumulative[:, -1:]
+    if not bool(torch.isfinite(total).all()):
+        raise _not_finite()
+    point = torch.tensor(uniforms, dtype=torch.float64, device=logits.device).unsqueeze(1) * total
+    # Rounding may put the point onto the very end, where no token is left of probability > 0.
+    point = torch.minimum(point, torch.nextafter(total, torch.zeros_like(total)))
+    tokens = torch.searchsorted(cumulative, point, right=True).squeeze(1).tolist()
+    return tokens
+
+
+def probabilities(logits: Any, decoding: Decoding) -> Any:
+    """The distribution that tokens are drawn from, (rows, vocabulary), not renormalised."""
+    import torch
+
+    scaled = logits.float() / decoding.temperature
+    if 0 < decoding.top_k < scaled.shape[-1]:
+        floor = scaled.topk(decoding.top_k, dim=-1).values[:, -1:]
+        scaled = scaled.masked_fill(scaled < floor, float("-inf"))
+    chances = scaled.softmax(-1)
+    if decoding.top_p < 1:
+        ordered, order = chances.sort(dim=-1, descending=True, stable=True)
+        before = ordered.cumsum(-1, dtype=torch.float64) - ordered
+        # A token stays while those above it hold less than top_p: the first always does.
+        ordered = ordered.masked_fill(before >= decoding.top_p, 0.0)
+        chances = torch.zeros_like(chances).scatter(-1, order, ordered)
+    if decoding.min_p > 0:
+        floor = chances.amax(-1, keepdim=True) * decoding.min_p
+        chances = chances.masked_fill(chances < floor, 0.0)
+    return chances
+
+
+def _prefill(model: Any, prompt: Sequence[int]) -> tuple[Any, Any]:
+    import torch
+
+    # Only the last position is needed; with a large vocabulary all of them are gigabytes.
+    takes_keep = "logits_to_keep" in inspect.signature(model.forward).parameters
+    output = model(
+        input_ids=torch.tensor([list(prompt)], device=model.device),
+        use_cache=True,
+        **({"logits_to_keep": 1} if takes_keep else {}),
+    )
+    return output.past_key_values, output.logits[:, -1]
+
+
+def _width(cache: Any, length: int, prefilled: int) -> int:
+    """How many rows fit into the memory that a batch may take."""
+    held = 0
+    for layer in getattr(cache, "layers", ()):
+        for name in ("keys", "values"):
+            tensor = getattr(layer, name, None)
+            if tensor is not None:
+                held += tensor.numel() * tensor.element_size()
+    return max(1, int(_CACHE_BYTES * prefilled // max(1, held * length)))
+
+
+def _not_finite() -> CannotGenerate:
+    return CannotGenerate(
+        Failure(kind="local", message="the model gave probabilities that are not finite")
+    )

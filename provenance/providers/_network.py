@@ -1,20 +1,20 @@
-"""The HTTP client: which proxy, which certificates, no cookies, no redirects, no ``.netrc``.
+"""The network below the dialect: which proxy, which certificates, which headers.
 
-httpx reads proxies, certificates and ``.netrc`` from the process where it is allowed to; here it
-is not (``trust_env=False``), and the same variables are read from the environment that the caller
-gave. Loopback never goes through a proxy, and neither does what ``NO_PROXY`` names.
+One transport of httpx without its client: so no redirect is followed or even parsed, no cookie
+ties one draw to the next, no ``.netrc`` and no variable of the process is read. Proxies and
+certificates come from the endpoint or from the environment that the caller gave. Loopback never
+goes through a proxy, and neither does what ``NO_PROXY`` names.
 
-The headers are httpx's own (``accept``, ``accept-encoding``, ``connection``, ``user-agent:
-python-httpx/…``) and ``content-type``: no SDK's, and no other client's. A cookie that a server
-sets is not sent back: it would tie one draw to the next.
+The headers are those that httpx sends by itself and ``content-type``: no SDK's, and no other
+client's.
 """
 
 from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import certifi
@@ -24,29 +24,32 @@ from provenance.endpoint import Endpoint
 from provenance.errors import UsageError
 
 CONNECT_TIMEOUT_S = 10.0
+HEADERS = {
+    "accept": "*/*",
+    "accept-encoding": "gzip, deflate",  # what `_wire` can unpack with a limit
+    "connection": "keep-alive",
+    "user-agent": f"python-httpx/{httpx.__version__}",
+    "content-type": "application/json",
+}
+# The total time of a request is limited by `_wire`.
+TIMEOUTS: dict[str, Any] = httpx.Timeout(None, connect=CONNECT_TIMEOUT_S).as_dict()
 _PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 
 
-def client(endpoint: Endpoint, proxy: str | None, context: ssl.SSLContext) -> httpx.AsyncClient:
-    """A client for one endpoint. The total time of a request is limited by its caller.
+def transport(
+    endpoint: Endpoint, proxy: str | None, context: ssl.SSLContext
+) -> httpx.AsyncHTTPTransport:
+    """Connections to one endpoint.
 
     Raises
     ------
     UsageError
         If the proxy needs a package that is not installed.
     """
-    jar = CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)
     try:
-        return httpx.AsyncClient(
-            # The encodings that `_wire` can unpack with a limit.
-            headers={"accept-encoding": "gzip, deflate"},
-            cookies=jar,
-            verify=context,
-            trust_env=False,
-            proxy=proxy,
-            follow_redirects=False,
-            timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT_S),
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=64),
+        return httpx.AsyncHTTPTransport(
+            verify=context, trust_env=False, proxy=proxy, limits=limits, retries=0
         )
     except ImportError:
         raise UsageError(

@@ -58,7 +58,7 @@ class Reply:
 
 
 async def post(
-    client: httpx.AsyncClient,
+    transport: httpx.AsyncBaseTransport,
     request: httpx.Request,
     *,
     limit_bytes: int,
@@ -75,7 +75,7 @@ async def post(
     tail, ended = b"", False
     try:
         async with asyncio.timeout(timeout_s) as scope:
-            response = await _send(client, request, reply)
+            response = await _send(transport, request, reply)
             try:
                 _note_head(reply, response)
                 if response.status_code != 200:
@@ -102,7 +102,9 @@ async def post(
     return reply
 
 
-async def _send(client: httpx.AsyncClient, request: httpx.Request, reply: Reply) -> httpx.Response:
+async def _send(
+    transport: httpx.AsyncBaseTransport, request: httpx.Request, reply: Reply
+) -> httpx.Response:
     """Send, and send again if the connection was an old one that the server had already closed.
 
     That is the race of every kept-alive connection, not an attempt that the server saw: it shows
@@ -118,7 +120,7 @@ async def _send(client: httpx.AsyncClient, request: httpx.Request, reply: Reply)
 
         request.extensions["trace"] = notice
         try:
-            return await client.send(request, stream=True)
+            return await transport.handle_async_request(request)
         except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
             late = time.perf_counter() - begin > _STALE_S or reply.resent >= _MOST_RESENT
             if fresh or late:

@@ -101,38 +101,39 @@ class CompatibleProvider:
         self._certificates = _network.certificates(endpoint, environment)
         self._secrets = _keys.Secrets([*secret, *_network.proxy_secrets(self._proxy)])
         self._guard = _keys.LogGuard(self._secrets)
-        self._client: httpx.AsyncClient | None = None
+        self._transport: httpx.AsyncHTTPTransport | None = None
 
     async def open(self) -> None:
-        """Make the HTTP client. Nothing is sent."""
-        if self._client is None:
-            self._client = _network.client(self.endpoint, self._proxy, self._certificates)
+        """Prepare the connections. Nothing is sent."""
+        if self._transport is None:
+            self._transport = _network.transport(self.endpoint, self._proxy, self._certificates)
             self._guard.install()
 
     async def aclose(self) -> None:
         """Close the connections."""
-        client, self._client = self._client, None
-        if client is not None:
+        transport, self._transport = self._transport, None
+        if transport is not None:
             try:
-                await client.aclose()
+                await transport.aclose()
             finally:
                 self._guard.remove()
 
     async def draw(self, request: Request) -> Exchange:
         """Make one attempt."""
-        if self._client is None:
+        if self._transport is None:
             raise ProviderError(f"{self.endpoint.label} is not open")
         body, learnable, notes = self._body.make(request)
         sent = encode(body)
         tokens = self._body.budget(request)
         reply = await _wire.post(
-            self._client,
-            self._client.build_request(
+            self._transport,
+            httpx.Request(
                 "POST",
                 self._url,
                 params=self._query or None,
+                headers={**_network.HEADERS, **self._headers},
                 content=sent,
-                headers={"content-type": "application/json", **self._headers},
+                extensions={"timeout": _network.TIMEOUTS},
             ),
             limit_bytes=_BASE_LIMIT + _LIMIT_PER_TOKEN * tokens,
             error_limit_bytes=_ERROR_LIMIT,
@@ -247,8 +248,8 @@ def _base_url(endpoint: Endpoint) -> str:
         )
     base = endpoint.base_url.rstrip("/")
     try:
-        httpx.URL(base)
-    except httpx.InvalidURL as error:
+        _ = httpx.URL(base).host  # decoding it finds what parsing does not
+    except (httpx.InvalidURL, ValueError) as error:
         raise UsageError(f"base URL {base}: {error}") from None
     for ending in ("/chat/completions", "/completions"):
         if base.endswith(ending):

@@ -1,4 +1,5 @@
 import inspect
+import os
 import signal
 import subprocess
 import sys
@@ -112,3 +113,11 @@ def test_a_reader_that_goes_away_is_no_crash(command):
     )
     assert shown.stdout in ("{0\n", "{1\n")
     assert shown.stderr == ""
+
+
+def test_a_console_that_knows_only_ascii_gets_escapes_instead_of_a_crash(process, endpoint):
+    ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    for arguments in (["--help"], ["plan", endpoint("a"), endpoint("a")], ["doctor"]):
+        done = process(*arguments, env=ascii_only)
+        assert done.returncode == 0, done.stderr
+        assert (done.stdout + done.stderr).isascii()

@@ -50,6 +50,7 @@ def test_all_that_ships_passes(run):
     done = run("probes", "check")
     assert done.exit_code == 0, done.output
     assert "0 problems" in done.stdout
+    assert run("probes", "check", "quick", Battery.load("quick").probes[0].family).exit_code == 0
 
 
 @pytest.mark.parametrize(("content", "code"), [(BAD, 1), ("= broken", 2)])

@@ -387,6 +387,7 @@ def test_a_draw_before_opening_says_so(request_of):
     [
         ("compatible:m", UsageError, "base URL"),
         ("compatible:m@http://localhost/v1/chat/completions", UsageError, "is added"),
+        ("compatible:m@http://☃☃.example/v1", UsageError, "base URL"),
         ("compatible:m@http://xn--999999999/v1", UsageError, "base URL"),
         ("compatible:m@http://localhost/v1,api=responses", ProviderError, "api=chat"),
         ("compatible:m@http://localhost/v1,api=messages", ProviderError, "api=chat"),

@@ -8,9 +8,9 @@ import sys
 import time
 
 import pytest
-from provenance.evidence.store import Store
 
 from provenance import analyse, compare, verify
+from provenance.evidence.store import Store
 
 SCRIPT = """
 import sys
