@@ -311,6 +311,14 @@ def test_a_host_that_no_proxy_names_is_reached_directly(
     assert through[0].outcome.text == "42"
 
 
+def test_a_proxy_that_refuses_is_named_as_the_cause(serve, completion, request_of):
+    no_proxy = serve(lambda h, *_: h.reply(completion("42")))  # knows POST, not CONNECT
+    proxy = f"http://127.0.0.1:{no_proxy.server_port}"
+    exchanges, _ = run(f"compatible:m@https://model.test/v1,proxy={proxy}", {}, request_of, n=1)
+    assert exchanges[0].outcome.kind == "unreachable"
+    assert exchanges[0].outcome.message.startswith("the proxy refused: 501")
+
+
 def test_the_process_environment_is_not_read(
     monkeypatch, serve, forward_proxy, completion, request_of
 ):
