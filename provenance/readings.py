@@ -2,7 +2,7 @@
 
 To add one: write a function from text to a category, give it the name that probes will use by
 adding it to `READINGS`, and show it on three real answers in ``tests/readings``. What a reading
-cannot read is a category of its own (`UNREADABLE`), and so is silence (`EMPTY`).
+cannot read is told apart by its first word (`UNREADABLE`), and silence is `EMPTY`.
 """
 
 from __future__ import annotations
@@ -73,12 +73,12 @@ def integer(text: str) -> str:
 
 
 def word(text: str) -> str:
-    """The answer as one word, or its last line's only word; more words are unreadable."""
+    """The answer if it is a word or two ("New York"); more are unreadable."""
     plain = _plain(text).strip(_MARKS)
     words = _WORD.findall(plain)
     if not words:
         return UNREADABLE if plain else EMPTY
-    if len(words) > 3:
+    if len(words) > 2:
         return UNREADABLE
     return " ".join(words).casefold()
 
@@ -176,4 +176,9 @@ def read(reading: str, answer: str) -> str:
     """
     if not answer.strip():
         return EMPTY
-    return READINGS[reading](answer) or EMPTY
+    category = READINGS[reading](answer) or EMPTY
+    if category == UNREADABLE:
+        # How an answer misses the question is a habit too: "Sure!", "As an AI", "I".
+        first = opening(answer)
+        return UNREADABLE if first == UNREADABLE else f"⟨unreadable: {first[:24]}⟩"
+    return category

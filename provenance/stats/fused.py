@@ -1,8 +1,8 @@
 """Two-sample test over many cells: several statistics, one exact p-value.
 
 Measured on random categorical models, 24 cells × 10 + 10 draws, α = .01 (power, mean over
-peaked, Zipf, flat and mixed cells; dilution .2 / temperature ×1.3 and ×.77 / a sixth of the cells
-answered by another model or a third with the two favourites swapped):
+peaked, Zipf, flat and mixed cells; dilution .2, in flat cells .4 / probabilities to the power 1.3
+and .77 / a sixth of the cells answered by another model or a third with the favourites swapped):
 
 ==============================================  ========  ===========  =====
 fusion                                          dilution  temperature  cells
@@ -14,6 +14,9 @@ four kernels, largest normal score                  .27         .36     .44
 four kernels, sum of squared scores (used)          .31         .36     .42
 four kernels, Fisher's sum of logarithms            .32         .34     .40
 ==============================================  ========  ===========  =====
+
+100 simulations a number, 999 relabellings; the fusion was chosen on these very simulations among
+about forty variants, for dilution: the average of p-values (harmonic) was as good overall.
 """
 
 from __future__ import annotations
@@ -164,7 +167,8 @@ def normal_scores(values: NDArray[np.float64], rows: NDArray[np.float64]) -> NDA
     varies = deviation > 1e-7 * np.maximum(np.abs(rows).max(axis=0), 1.0)
     divisor = np.where(varies, deviation, 1.0)
     standard = (values - centre) / divisor
-    skewness = np.clip((((rows - centre) / divisor) ** 3).mean(axis=0), 0.02, None)
+    # Above 4 the smallest values would get positive scores.
+    skewness = np.clip((((rows - centre) / divisor) ** 3).mean(axis=0), 0.02, 4.0)
     shape = 4 / skewness**2
     ratio = np.maximum(1 + standard / np.sqrt(shape), 0)
     scores = (np.cbrt(ratio) - (1 - 1 / (9 * shape))) * 3 * np.sqrt(shape)

@@ -109,7 +109,8 @@ def _categorical(cells: Sequence[CellDraws], layout: Layout) -> tuple[Columns, C
     direction = direction * _directed_scale(np.repeat(direction, sizes, axis=0), layout)
     mean = np.array(means)
     # Without its diagonal z'Kz drops sum z_i^2 w_i, which is linear in z: (1 - 2 share) z + const.
-    diagonal = weight * (1 - 2 * layout.share[first])[:, None]
+    # Blocks of a cell may differ in share, so this is taken by draw and not by category.
+    diagonal = np.repeat(weight, sizes, axis=0) * (1 - 2 * layout.share)[:, None]
     by_cell = np.searchsorted(first, layout.edges[:-1])
 
     def sums(z: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -117,12 +118,13 @@ def _categorical(cells: Sequence[CellDraws], layout: Layout) -> tuple[Columns, C
 
     def four(z: NDArray[np.float64]) -> NDArray[np.float64]:
         u = sums(z)
-        return np.hstack([u**2 @ weight - u @ diagonal - mean.sum(axis=0), (u @ direction) ** 2])
+        local = u**2 @ weight - z @ diagonal - mean.sum(axis=0)
+        return np.hstack([local, (u @ direction) ** 2])
 
     def terms(z: NDArray[np.float64]) -> NDArray[np.float64]:
-        u = sums(z)
-        each = u**2 * weight[:, 0] - u * diagonal[:, 0]
-        value: NDArray[np.float64] = np.add.reduceat(each, by_cell, axis=1) - mean[:, 0]
+        squares = np.add.reduceat(sums(z) ** 2 * weight[:, 0], by_cell, axis=1)
+        linear = np.add.reduceat(z * diagonal[:, 0], layout.edges[:-1], axis=1)
+        value: NDArray[np.float64] = squares - linear - mean[:, 0]
         return value
 
     return four, terms

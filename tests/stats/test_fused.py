@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provenance.stats.fused import KERNELS, fused_test
-from provenance.stats.layout import CellDraws
-from provenance.stats.parts import CATEGORICAL, TEXT
-from provenance.stats.permutation import PermutationNull
+from provenance.stats.layout import CellDraws, Layout
+from provenance.stats.parts import CATEGORICAL, TEXT, assemble
+from provenance.stats.permutation import PermutationNull, relabel
 
 
 def _null(seed=0, resamples=199, **options):
@@ -228,3 +228,34 @@ def test_null_p_values_are_uniform_or_larger(simulate, blocked):
     for alpha in (0.05, 0.1, 0.2, 0.5):
         share = np.mean(np.array(p_values) <= alpha)
         assert share <= alpha + 3.2 * math.sqrt(alpha * (1 - alpha) / 400)
+
+
+def test_blocks_of_unlike_share_in_any_order(make):
+    # Found by the property above: the diagonal was once taken from the first draw of a category.
+    first = make([0, 0, 0], [1], block=[0, 0, 0, 0])
+    second = make([1, 0, 0, 0], [0, 0], block=[0, 2, 0, 0, 0, 2])
+    expected = fused_test([first, second], null=_null(exact_limit=10**5), kernels=("same",))
+    for order in itertools.permutations(range(6)):
+        found = fused_test(
+            [second.take(np.array(order)), first],
+            null=_null(exact_limit=10**5),
+            kernels=("same",),
+        )
+        assert found.p_value == pytest.approx(expected.p_value)
+
+
+def test_same_kernel_with_blocks_against_its_definition(make):
+    cell = make([0, 0, 1, 1, 0], [0, 1, 1], block=[0, 0, 0, 1, 1, 0, 1, 1])
+    cell = cell.take(np.argsort(cell.categories, kind="stable"))
+    layout = Layout.of([cell])
+    statistic, terms = assemble([cell], layout, ("same",))
+    z = layout.centred(relabel(layout, 20, np.random.default_rng(0)))
+    similar = (cell.categories[:, None] == cell.categories).astype(float)
+    np.fill_diagonal(similar, 0)
+    by_definition = np.einsum("bi,ij,bj->b", z, similar, z)
+    found = statistic(z)[:, 0]
+    # Equal up to shift and scale, which no relabelling changes.
+    slope, shift = np.polyfit(by_definition, found, 1)
+    assert slope > 0
+    np.testing.assert_allclose(found, slope * by_definition + shift, atol=1e-9)
+    np.testing.assert_allclose(terms(z)[:, 0], found)
