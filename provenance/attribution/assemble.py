@@ -105,6 +105,8 @@ def analyse_transcript(
             minimum_coverage=rules["minimum_coverage"],
             failure_alpha=rules["failure_alpha"],
             serial=order.repeats,
+            drift=order.drift,
+            paired=plan["blocked"],
             serial_alpha=rules["serial_alpha"],
         )
     )

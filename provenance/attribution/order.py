@@ -1,7 +1,7 @@
 """Do a side's answers depend on each other or on time? Examined before any verdict.
 
-Only where every used record carries the time of its request: the sample number of a recording
-names a draw, not a moment.
+Only for sides whose used records all carry the time of their request: the sample number of a
+recording names a draw, not a moment.
 """
 
 from __future__ import annotations
@@ -26,14 +26,15 @@ class Order:
 
     Attributes
     ----------
-    repeats
-        Per side, the repeat test's p-value, adjusted over the sides, and the estimated share of
-        copies; empty where order means nothing.
+    repeats, drift
+        Per side whose order means something, the p-value adjusted over those sides, and the
+        estimated share of copies.
     findings
         For the study document.
     """
 
     repeats: Mapping[Role, tuple[float, float]]
+    drift: Mapping[Role, float]
     findings: tuple[Finding, ...]
 
 
@@ -44,24 +45,26 @@ def examine_order(observations: Observations, *, rules: Mapping[str, Any], seed:
     is the answer itself where it is short and its category where texts hardly ever repeat.
     """
     descriptive = tuple(f for role in ROLES if (f := _duplicates(observations, role)) is not None)
-    if not observations.blocked:
-        return Order({}, descriptive)
+    timed = [role for role in ROLES if _is_timed(observations, role)]
+    if not timed:
+        return Order({}, {}, descriptive)
     outcomes: dict[Role, SerialResult] = {}
-    for number, role in enumerate(ROLES):
+    for role in timed:
         null = PermutationNull(
-            np.random.default_rng([seed, 2, number]), resamples=int(rules["minimum_resamples"])
+            np.random.default_rng([seed, 2, ROLES.index(role)]), resamples=int(rules["minimum_resamples"])
         )
         sequences = [_sequence(cell, role) for cell in observations.used()]
         outcomes[role] = serial_test(sequences, null=null)
-    adjusted = holm([outcomes[role].p_repeat for role in ROLES])
-    drifted = holm([outcomes[role].p_drift for role in ROLES])
+    adjusted = holm([outcomes[role].p_repeat for role in timed])
+    drifted = holm([outcomes[role].p_drift for role in timed])
     repeats = {
         role: (float(p), outcomes[role].excess_repeats or 0.0)
-        for role, p in zip(ROLES, adjusted, strict=True)
+        for role, p in zip(timed, adjusted, strict=True)
     }
+    drift = {role: float(p) for role, p in zip(timed, drifted, strict=True)}
     alpha = float(rules["serial_alpha"])
     found = []
-    for i, role in enumerate(ROLES):
+    for i, role in enumerate(timed):
         outcome = outcomes[role]
         found.append(
             _finding(
@@ -83,7 +86,12 @@ def examine_order(observations: Observations, *, rules: Mapping[str, Any], seed:
                 alpha,
             )
         )
-    return Order(repeats, (*found, *descriptive))
+    return Order(repeats, drift, (*found, *descriptive))
+
+
+def _is_timed(observations: Observations, role: Role) -> bool:
+    records = [r for cell in observations.used() for r in cell.records if r.role == role]
+    return bool(records) and all(r.started_utc for r in records)
 
 
 def _sequence(cell: CellObservations, role: Role) -> np.ndarray[Any, np.dtype[np.intp]]:

@@ -35,6 +35,10 @@ class Case:
     serial
         Per side, (p-value adjusted over the sides, excess of repeats) of the repeat diagnostic;
         missing where the order of the draws means nothing.
+    drift
+        Per side, the p-value that its answers change with time, adjusted over the sides. Looked
+        at only where the sides were not paired in time (``paired``): there a change of one side
+        during its own recording would pass for a difference between the sides.
     serial_alpha
         From the rules of the plan.
     """
@@ -50,6 +54,8 @@ class Case:
     minimum_coverage: float
     failure_alpha: float
     serial: Mapping[Role, tuple[float, float]]
+    drift: Mapping[Role, float]
+    paired: bool
     serial_alpha: float
 
 
@@ -128,8 +134,14 @@ def _failures(case: Case) -> Reasons:
 
 
 def _serial(case: Case) -> Reasons:
-    return [
+    repeating = [
         ("serial_dependence", {"side": role, "p": p, "excess": excess})
         for role, (p, excess) in case.serial.items()
         if p <= case.serial_alpha
     ]
+    drifting = [
+        ("drift", {"side": role, "p": p, "paired": case.paired})
+        for role, p in case.drift.items()
+        if p <= case.serial_alpha and not case.paired
+    ]
+    return [*repeating, *drifting]

@@ -160,8 +160,14 @@ def serial_dependence(side: str, p: float, excess: float | None = None) -> str:
 
 
 @_reason
-def drift(side: str, p: float) -> str:
+def drift(side: str, p: float, paired: bool = True) -> str:
     """A side changed while it was sampled."""
+    if not paired:
+        return (
+            f"The answers of the {side} changed while they were recorded (p = {p_value(p)}). The "
+            "two sides were not asked at the same times, so such a change could pass for a "
+            "difference between them."
+        )
     return (
         f"The answers of the {side} changed during the study (p = {p_value(p)}). Draws were taken "
         "in blocks that pair both sides in time, which protects the test against changes that "

@@ -137,8 +137,8 @@ def draw_tokens(logits: Any, uniforms: Sequence[float], decoding: Decoding) -> l
     point = torch.tensor(uniforms, dtype=torch.float64, device=logits.device).unsqueeze(1) * total
     # Rounding may put the point onto the very end, where no token is left of probability > 0.
     point = torch.minimum(point, torch.nextafter(total, torch.zeros_like(total)))
-    tokens = torch.searchsorted(cumulative, point, right=True).squeeze(1).tolist()
-    return tokens
+    drawn: list[int] = torch.searchsorted(cumulative, point, right=True).squeeze(1).tolist()
+    return drawn
 
 
 def probabilities(logits: Any, decoding: Decoding) -> Any:

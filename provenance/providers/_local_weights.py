@@ -8,6 +8,7 @@ safetensors in the user's cache folder, under the digest of the file (files up t
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import shutil
@@ -68,7 +69,8 @@ class Weights:
     context: int | None
 
 
-_SHARED: weakref.WeakValueDictionary[tuple[str, str, str], Weights] = weakref.WeakValueDictionary()
+# By path as well as digest: folders with equal weights may differ in template or defaults.
+_SHARED: weakref.WeakValueDictionary[tuple[str, ...], Weights] = weakref.WeakValueDictionary()
 
 
 def load(name: str, *, dtype: str, revision: str | None, environment: Mapping[str, str]) -> Weights:
@@ -86,7 +88,8 @@ def load(name: str, *, dtype: str, revision: str | None, environment: Mapping[st
     dtype = _best_dtype(device) if dtype == "auto" else dtype
     with _LOADING:
         sha256, short = fingerprint(_weight_files(path))
-        shared = _SHARED.get((sha256, dtype, device))
+        key = (str(path.resolve()), sha256, dtype, device)
+        shared = _SHARED.get(key)
         if shared is None:
             try:
                 with _quiet():
@@ -94,7 +97,7 @@ def load(name: str, *, dtype: str, revision: str | None, environment: Mapping[st
             except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
                 reason = f"{type(error).__name__}: {error}".splitlines()[0][:300]
                 raise ProviderError(f"transformers cannot load {path}: {reason}") from error
-            _SHARED[sha256, dtype, device] = shared
+            _SHARED[key] = shared
         return shared
 
 
@@ -129,12 +132,12 @@ def _weight_files(path: Path) -> list[Path]:
 
 
 def _best_dtype(device: str) -> str:
-    """bfloat16 where the hardware multiplies matrices of it; elsewhere it is slower than float32."""
+    """bfloat16 where the hardware multiplies its matrices; elsewhere it is slower than float32."""
     import torch
 
     if device == "cuda":
         return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return "bfloat16" if capabilities.get("amx_bf16") else "float32"
 
 
@@ -145,6 +148,8 @@ def _read(
     from transformers import AutoTokenizer
 
     gguf = path.is_file()
+    source: Path
+    arguments: dict[str, Any]
     if gguf and path.stat().st_size <= _KEPT_BYTES:
         source, arguments = _dequantised(path, sha256, environment), {}
     else:
@@ -242,13 +247,15 @@ def _stop_tokens(model: Any, tokenizer: Any, *, by_name: bool) -> frozenset[int]
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Without the library's progress bars and advice on stderr."""
-    from transformers.utils import logging
+    from transformers.utils import logging as transformers_logging
 
+    logging: Any = transformers_logging  # half of it is untyped
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        with warnings.catch_warnings():
+        # One bar is made past the library's own switch, and writes to stderr.
+        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:

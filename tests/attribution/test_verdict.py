@@ -16,6 +16,8 @@ EQUAL = Case(
     minimum_coverage=0.5,
     failure_alpha=0.2,
     serial={},
+    drift={},
+    paired=True,
     serial_alpha=0.01,
 )
 REJECTED = replace(EQUAL, p_adjusted={"one_token": 0.0004, "format": 1.0})
@@ -49,6 +51,12 @@ def test_the_level_itself_still_rejects():
 def test_dependent_draws_block_different():
     case = replace(REJECTED, serial={"suspect": (0.001, 14.0)})
     assert codes(case) == ("inconclusive", ["serial_dependence"])
+
+
+def test_drift_blocks_different_only_where_the_sides_were_not_paired_in_time():
+    drifting = replace(REJECTED, drift={"suspect": 0.002})
+    assert codes(drifting)[0] == "different"
+    assert codes(replace(drifting, paired=False)) == ("inconclusive", ["drift"])
 
 
 def test_a_rejection_that_the_missing_draws_could_undo_is_none():

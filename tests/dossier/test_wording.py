@@ -8,6 +8,7 @@ from provenance.dossier import wording
 from provenance.findings import Proposition, Reason, Sensitivity, StudyDocument
 
 VALUES: dict[str, Any] = {
+    "paired": False,
     "p": 0.0004,
     "alpha": 0.01,
     "families": 9,
