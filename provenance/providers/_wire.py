@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import os
 import ssl
 import time
 import zlib
@@ -204,8 +205,12 @@ def _trouble(error: Exception, timeout_s: float, limit: int) -> Failure:
 
 def _unreachable(error: Exception) -> Failure:
     cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, ssl.SSLError | OSError):
-        cause = cause.__cause__ or cause.__context__
+    # The reason stands below wrappers: "all attempts failed" is an OSError without words, too.
+    while cause is not None and not (isinstance(cause, OSError) and cause.strerror):
+        if isinstance(cause, ssl.SSLError):
+            break
+        inner = cause.exceptions[0] if isinstance(cause, BaseExceptionGroup) else None
+        cause = inner or cause.__cause__ or cause.__context__
     if isinstance(cause, ssl.SSLCertVerificationError):
         return Failure(
             kind="unreachable",
@@ -214,7 +219,7 @@ def _unreachable(error: Exception) -> Failure:
         )
     if isinstance(error, httpx.ProxyError):
         return Failure(kind="unreachable", message=f"the proxy refused: {error}", retryable=True)
-    reason = type(cause).__name__ if cause is not None else "no connection"
+    reason = "nobody answers" if cause is None else type(cause).__name__
     if isinstance(cause, OSError) and cause.strerror:
-        reason = cause.strerror
+        reason = os.strerror(cause.errno) if cause.errno and cause.errno > 0 else cause.strerror
     return Failure(kind="unreachable", message=f"no connection: {reason}", retryable=True)

@@ -60,7 +60,8 @@ class GgufProvider(LocalProvider):
     endpoint
         ``gguf:FILE.gguf``.
     environment
-        Not read.
+        ``OMP_NUM_THREADS`` sets the threads, as it does for torch. Fewer are faster where other
+        work keeps the cores busy: llama.cpp's threads wait for each other by spinning.
 
     Raises
     ------
@@ -80,6 +81,8 @@ class GgufProvider(LocalProvider):
         if importlib.util.find_spec("xllamacpp") is None:
             raise MissingExtra("the provider 'gguf'", "gguf")
         self._path = Path(endpoint.model).expanduser()
+        threads = environment.get("OMP_NUM_THREADS", "")
+        self._threads = int(threads) if threads.isdecimal() and int(threads) > 0 else None
         self._server: Any = None
         self._slots, self._context = _SLOTS, _SLOT_CONTEXT
         self._longest: int | None = None
@@ -112,6 +115,9 @@ class GgufProvider(LocalProvider):
         parameters.fit_params = False
         parameters.warmup = False
         parameters.verbosity = -1
+        if self._threads is not None:
+            parameters.cpuparams.n_threads = self._threads
+            parameters.cpuparams_batch.n_threads = self._threads
         parameters.hostnames = ["127.0.0.1"]
         parameters.port = 0
         parameters.api_keys = [secrets.token_hex(32)]

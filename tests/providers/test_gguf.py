@@ -55,7 +55,9 @@ def texts(exchanges):
 
 
 def opened(path, options="", provider="gguf"):
-    made = create(Endpoint.parse(f"{provider}:{path}{options}"), environment={})
+    # Test processes share the cores, and threads that wait for each other are worse than one.
+    environment = {"OMP_NUM_THREADS": "1"}
+    made = create(Endpoint.parse(f"{provider}:{path}{options}"), environment=environment)
     asyncio.run(made.open())
     return made
 
@@ -85,7 +87,9 @@ def test_first_tokens_follow_the_models_own_probabilities(smollm2_path):
     prompt, n = "My favourite colour is", 640
     provider = opened(smollm2_path, ",api=completions")
     asked = [request(i, text=prompt, planned=n, tokens=1) for i in range(n)]
-    counts = Counter(texts(draw(provider, *asked)))
+    # Half a character is no text: llama.cpp holds it back.
+    drawn = [e.outcome for e in draw(provider, *asked)]
+    counts = Counter(getattr(outcome, "text", "") for outcome in drawn)
     body = {"prompt": prompt, "max_tokens": 1, "logprobs": 60, "cache_prompt": False}
     first = provider._server.handle_completions(body)["choices"][0]["logprobs"]["content"][0]
     asyncio.run(provider.aclose())
@@ -99,14 +103,14 @@ def test_first_tokens_follow_the_models_own_probabilities(smollm2_path):
 
 
 def test_same_seed_same_draws_whatever_ran_before(smollm2, smollm2_path):
-    together = texts(draw(smollm2, *(request(i, planned=20) for i in range(20))))
+    together = texts(draw(smollm2, *(request(i, planned=18) for i in range(18))))
     assert len(set(together)) > 10
     draw(smollm2, request(text="Something else."))
-    one_by_one = [draw(smollm2, request(i, planned=20))[0].outcome.text for i in (19, 4, 0)]
-    assert one_by_one == [together[i] for i in (19, 4, 0)]
+    one_by_one = [draw(smollm2, request(i, planned=18))[0].outcome.text for i in (17, 0)]
+    assert one_by_one == [together[i] for i in (17, 0)]
     fresh = opened(smollm2_path)
-    assert texts(draw(fresh, request(17, planned=20))) == [together[17]]
-    theirs = texts(draw(fresh, *(request(i, planned=20, role="suspect") for i in range(20))))
+    assert texts(draw(fresh, request(16, planned=18))) == [together[16]]
+    theirs = texts(draw(fresh, *(request(i, planned=18, role="suspect") for i in range(18))))
     asyncio.run(fresh.aclose())
     assert sum(a == b for a, b in zip(together, theirs, strict=True)) <= 1
 
@@ -166,16 +170,16 @@ def test_hostile_prompts_are_only_prompts(smollm2, text):
 
 
 def test_a_long_request_gets_longer_slots(smollm2_path, monkeypatch):
-    monkeypatch.setattr(engine, "_SLOT_CONTEXT", 128)
+    monkeypatch.setattr(engine, "_SLOT_CONTEXT", 64)
     provider = opened(smollm2_path)
-    (long_prompt,) = draw(provider, request(text="word " * 150, planned=2, tokens=4))
+    (long_prompt,) = draw(provider, request(text="word " * 80, planned=2, tokens=4))
     (long_answer,) = draw(
-        provider, request(text="Write a long story.", planned=1, tokens=300, temperature=0)
+        provider, request(text="Write a long story.", planned=1, tokens=100, temperature=0)
     )
     assert isinstance(long_prompt.outcome, Completion)
-    assert long_prompt.outcome.usage.prompt_tokens > 150
+    assert long_prompt.outcome.usage.prompt_tokens > 80
     usage = long_answer.outcome.usage.completion_tokens
-    assert usage == 300 or long_answer.outcome.finish_reason == "stop"
+    assert usage == 100 or long_answer.outcome.finish_reason == "stop"
     provider._longest = 512
     (too_long,) = draw(provider, request(text="word " * 600, tokens=4))
     asyncio.run(provider.aclose())
