@@ -23,6 +23,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 import local_models
+
 from provenance.endpoint import Endpoint
 from provenance.providers.registry import create
 from provenance.transcript import Completion, Message, Request

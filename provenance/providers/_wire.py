@@ -7,8 +7,8 @@ that raises; the bytes that arrived are kept.
 from __future__ import annotations
 
 import asyncio
-import re
 import os
+import re
 import ssl
 import time
 import zlib

@@ -138,7 +138,14 @@ def test_whatever_an_endpoint_says_is_written_and_read_back(tmp_path_factory, te
         for number, outcome in enumerate(outcomes):
             raw = Exchange(b"?", text.encode("utf-8", "surrogatepass"), outcome, None, None)
             store.append(
-                raw, slot=number, role="suspect", cell="c", draw=0, block=None, attempt=1, final=True
+                raw,
+                slot=number,
+                role="suspect",
+                cell="c",
+                draw=0,
+                block=None,
+                attempt=1,
+                final=True,
             )
         first, second = store.records()
     assert first.completion.text == clean
@@ -150,7 +157,13 @@ def test_whatever_an_endpoint_says_is_written_and_read_back(tmp_path_factory, te
 def test_equal_bytes_are_kept_once(made, exchange):
     for draw in range(5):
         made.append(
-            exchange(1), slot=draw, role="suspect", cell="c", draw=draw, block=None, attempt=1,
+            exchange(1),
+            slot=draw,
+            role="suspect",
+            cell="c",
+            draw=draw,
+            block=None,
+            attempt=1,
             final=True,
         )
     made.close()

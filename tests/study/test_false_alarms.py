@@ -41,7 +41,5 @@ def test_equal_pairs_are_rarely_different(models, tmp_path, reference, suspect):
 
 @pytest.mark.slow
 def test_a_dilution_is_mostly_different(endpoint, tmp_path):
-    seen = _rejections(
-        lambda seed: (endpoint("a"), endpoint("mixed")), tmp_path, alpha=0.05
-    )
+    seen = _rejections(lambda seed: (endpoint("a"), endpoint("mixed")), tmp_path, alpha=0.05)
     assert seen > 0.8 * RUNS, "a test that never rejects would pass the other tests here"

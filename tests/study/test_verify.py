@@ -1,0 +1,63 @@
+import json
+
+import pytest
+
+from provenance import compare, verify
+from provenance.errors import EvidenceError
+from provenance.evidence.chain import START, write_line
+from provenance.evidence.store import Store
+
+
+@pytest.fixture
+def study(endpoint, tmp_path):
+    return compare(endpoint("a"), endpoint("other"), seed=1, formats=["md"], store=tmp_path / "s")
+
+
+def test_a_verdict_is_recomputed_from_the_records(study):
+    found = verify(study.store)
+    assert found.ok
+    assert found.recomputed
+    assert found.verdict_label == "different"
+    assert found.root == study.document.evidence.root
+    assert "does not show that an endpoint sent" in found.statement
+
+
+def test_a_changed_answer_is_named_though_the_chain_was_made_anew(study):
+    path = study.store / "transcript.jsonl"
+    records = [json.loads(line)["record"] for line in path.read_bytes().splitlines()]
+    records[17]["completion"]["text"] = "changed"
+    previous, lines = START, []
+    for record in records:
+        line, previous = write_line(previous, record)
+        lines.append(line)
+    path.write_bytes(b"".join(lines))
+    found = verify(study.store)
+    assert not found.ok
+    assert found.first_record == 17
+    assert not found.recomputed
+
+
+def test_a_verdict_that_does_not_follow_is_caught_though_the_seal_was_made_anew(study):
+    document = json.loads((study.store / "study.json").read_bytes())
+    document["verdict"]["label"] = "inconclusive"
+    with Store.open(study.store, write=True) as store:
+        store.write_study(json.dumps(document).encode())
+        store.seal()
+    found = verify(study.store)
+    assert found.problems == ("study.json: 'verdict' is not what the evidence gives",)
+
+
+def test_a_p_value_that_does_not_follow_is_caught(study):
+    document = json.loads((study.store / "study.json").read_bytes())
+    document["findings"][0]["p_value"] *= 1.001
+    with Store.open(study.store, write=True) as store:
+        store.write_study(json.dumps(document).encode())
+        store.seal()
+    assert verify(study.store).problems == (
+        "study.json: 'findings' is not what the evidence gives",
+    )
+
+
+def test_what_is_no_finished_store_is_said(tmp_path, endpoint):
+    with pytest.raises(EvidenceError, match="is no store"):
+        verify(tmp_path)
