@@ -100,7 +100,7 @@ def test_which_model_is_meant(tmp_path):
         provider(tmp_path / "missing.jsonl").load()
     odd = tmp_path / "x.txt"
     odd.write_text("x")
-    with pytest.raises(UsageError, match="expected one of .parquet"):
+    with pytest.raises(UsageError, match=r"expected one of \.parquet"):
         provider(odd).load()
 
 
