@@ -17,6 +17,7 @@ EMPTY = "⟨empty⟩"
 # An answer of megabytes is read by its beginning: readings are of short answers.
 _READ = 2_000
 _SHORT = 60
+_LONGEST = 80
 
 _NUMBER = re.compile(r"[-−+]?\d{1,15}(?:[.,]\d{1,6})?")
 _GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+")
@@ -91,7 +92,7 @@ def opening(text: str) -> str:
 
 def letter(text: str) -> str:
     """A single letter, upper case."""
-    words = _WORD.findall(_plain(text))
+    words: list[str] = _WORD.findall(_plain(text))
     singles = [w for w in words if len(w) == 1 and w.isalpha()]
     if len(words) == 1 and singles:
         return singles[0].upper()
@@ -181,4 +182,4 @@ def read(reading: str, answer: str) -> str:
         # How an answer misses the question is a habit too: "Sure!", "As an AI", "I".
         first = opening(answer)
         return UNREADABLE if first == UNREADABLE else f"⟨unreadable: {first[:24]}⟩"
-    return category
+    return category if len(category) <= _LONGEST else category[:_LONGEST] + "…"

@@ -50,10 +50,8 @@ def examine_order(observations: Observations, *, rules: Mapping[str, Any], seed:
         return Order({}, {}, descriptive)
     outcomes: dict[Role, SerialResult] = {}
     for role in timed:
-        null = PermutationNull(
-            np.random.default_rng([seed, 2, ROLES.index(role)]),
-            resamples=int(rules["minimum_resamples"]),
-        )
+        rng = np.random.default_rng([seed, 2, ROLES.index(role)])
+        null = PermutationNull(rng, resamples=int(rules["minimum_resamples"]))
         sequences = [_sequence(cell, role) for cell in observations.used()]
         outcomes[role] = serial_test(sequences, null=null)
     adjusted = holm([outcomes[role].p_repeat for role in timed])
