@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from provenance.providers._local_gguf import metadata
+from provenance.providers._local_files import metadata
 
 CACHE = Path(__file__).resolve().parent.parent / ".cache" / "models"
 

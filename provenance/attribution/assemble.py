@@ -96,6 +96,7 @@ def analyse_transcript(
         Case(
             alpha=alpha,
             p_adjusted=tests.adjusted,
+            clearest=_clearest(tests, observations),
             p_worst_case=missing.worst_case,
             planned=totals,
             completed={role: len(transcript.completed(role)) for role in ROLES},
@@ -146,7 +147,7 @@ def analyse_transcript(
         usage=describe.usage(transcript, plan["prices"], endpoints),
         alternatives=_alternatives(label),
         deviations=_deviations(plan, events, observations),
-        limits=_limits(plan, endpoints, sensitivity),
+        limits=_limits(endpoints, sensitivity, timed=bool(order.repeats)),
         evidence=EvidenceRef(
             records=len(transcript.attempts), root=root, earlier_runs=plan.get("earlier_runs", 0)
         ),
@@ -196,6 +197,14 @@ def _side(
             found |= {clean_text(str(k)): v for k, v in event["values"]["found"].items()}
     records = [r for r in transcript if r.role == role]
     return describe.side(endpoints[role], records, found)
+
+
+def _clearest(tests: Equality, observations: Observations) -> dict[str, str]:
+    """Per family, the cell that contributes most to its test: descriptive."""
+    return {
+        family: cells[int(np.argmax(tests.results[family].contributions))].cell.id
+        for family, cells in observations.families().items()
+    }
 
 
 def _test_findings(tests: Equality, observations: Observations, alpha: float) -> list[Finding]:
@@ -322,14 +331,12 @@ def _deviations(
 
 
 def _limits(
-    plan: Mapping[str, Any],
-    endpoints: Mapping[Role, Endpoint],
-    sensitivity: Sequence[Sensitivity],
+    endpoints: Mapping[Role, Endpoint], sensitivity: Sequence[Sensitivity], *, timed: bool
 ) -> tuple[str, ...]:
     limits = ["probes_only", "moment_only", "host_is_trusted", "no_upper_bound", "unsigned_root"]
     if endpoints["reference"].provider == "replay":
         limits.append("reference_recorded")
-    if not plan["blocked"]:
+    if not timed:
         limits.append("no_order")
     if not sensitivity:
         limits.append("power_unknown")

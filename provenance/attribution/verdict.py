@@ -22,6 +22,8 @@ class Case:
         Family-wise level of the study.
     p_adjusted
         Holm-adjusted p-value per family; empty if no cell could be tested.
+    clearest
+        Per family, the cell that contributes most.
     p_worst_case
         The same after worst-case imputation of missing draws; None where that was not called for.
     planned, completed, used
@@ -45,6 +47,7 @@ class Case:
 
     alpha: float
     p_adjusted: Mapping[str, float]
+    clearest: Mapping[str, str]
     p_worst_case: Mapping[str, float] | None
     planned: Mapping[Role, int]
     completed: Mapping[Role, int]
@@ -79,6 +82,7 @@ def decide(case: Case) -> tuple[Label, Reasons]:
             "alpha": case.alpha,
             "families": len(case.p_adjusted),
             "family": family,
+            "cell": case.clearest.get(family),
         }
         if serial:
             return "inconclusive", [*serial, *failures]

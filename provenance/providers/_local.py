@@ -10,107 +10,40 @@ kept once it was handed out: asked again, a draw is generated again.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
-import math
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from provenance.canonical import clean_text, digest
+from provenance.canonical import clean_text
 from provenance.endpoint import Endpoint
 from provenance.errors import ProviderError, UsageError
+from provenance.providers._local_job import (
+    KNOWN,
+    Batch,
+    CannotGenerate,
+    Drawn,
+    Interrupted,
+    Job,
+    read_decoding,
+)
 from provenance.transcript import Completion, Exchange, Failure, Request, Usage
 
 ROWS = 64  # draws in one batch, at most
 _OPTIONS = frozenset(
     {"temperature", "top_p", "max_tokens", "seed", "api", "system_file", "dtype", "revision", "rpm"}
 )
-_KNOWN = ("temperature", "top_p", "top_k", "min_p", "stop", "seed")
 _INLINE_THINKING = re.compile(r"\s*<think>(.*?)</think>\s*", re.DOTALL)
 _T = TypeVar("_T")
 
 # Two models that compute at the same time on the same cores are slower than one after the other.
 _ENGINE = threading.Lock()
-
-
-class CannotGenerate(Exception):
-    """This request cannot be answered by this model; carries the failure."""
-
-    def __init__(self, failure: Failure) -> None:
-        self.failure = failure
-        super().__init__(failure.message)
-
-
-class Interrupted(Exception):
-    """The provider is being closed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Decoding:
-    """How the next token is drawn from the model's distribution; the defaults leave it alone."""
-
-    temperature: float = 1.0
-    top_p: float = 1.0
-    top_k: int = 0
-    min_p: float = 0.0
-    stop: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """As written to the record of a request."""
-        return {
-            "temperature": self.temperature,
-            "top_p": self.top_p,
-            "top_k": self.top_k,
-            "min_p": self.min_p,
-            "stop": list(self.stop),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One batch: the draws ``first`` … ``first + count - 1`` of a cell."""
-
-    messages: tuple[tuple[str, str], ...]
-    decoding: Decoding
-    max_tokens: int
-    identity: tuple[Any, ...]  # study seed, seed given by endpoint or probe, role, cell
-    first: int
-    count: int
-
-    def seed(self, draw: int) -> int:
-        """256 bits for one draw."""
-        return int(digest([*self.identity, draw]), 16)
-
-    def prompt(self) -> str:
-        """The plain text of ``api=completions``: contents joined by a blank line, nothing else."""
-        return "\n\n".join(content for _, content in self.messages)
-
-
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """One answer as the engine gave it."""
-
-    text: str
-    finish_reason: str
-    prompt_tokens: int
-    completion_tokens: int
-    token_ids: tuple[int, ...] | None = None
-    reasoning: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What came of a job; ``details`` goes into the record of every request of it."""
-
-    drawn: tuple[Drawn, ...]
-    details: dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -143,7 +76,7 @@ class LocalProvider:
     def __init__(self, endpoint: Endpoint, *, environment: Mapping[str, str]) -> None:
         self.endpoint = endpoint
         self.environment = environment
-        self.capabilities: dict[str, str] = dict.fromkeys(_KNOWN, "accepted")
+        self.capabilities: dict[str, str] = dict.fromkeys(KNOWN, "accepted")
         self.api = _check_options(endpoint)
         self.defaults: dict[str, Any] = {}
         self.served_model = re.split(r"[\\/]", endpoint.model.rstrip("\\/"))[-1]
@@ -170,7 +103,12 @@ class LocalProvider:
         if self._executor is None:
             self._executor = ThreadPoolExecutor(1, thread_name_prefix=self.engine)
             self._stop.clear()
-            await self._in_thread(self._load)
+            try:
+                await self._in_thread(self._load)
+            except BaseException:
+                self._executor.shutdown(wait=False)
+                self._executor = None
+                raise
 
     async def aclose(self) -> None:
         """Stop what is being generated and forget the weights."""
@@ -249,7 +187,7 @@ class LocalProvider:
         )
         return Job(
             messages=self._messages(request),
-            decoding=_decoding(chosen),
+            decoding=read_decoding(chosen),
             max_tokens=int(limit),
             identity=(request.seed, chosen.get("seed"), request.role, clean_text(request.cell)),
             first=first,
@@ -259,13 +197,13 @@ class LocalProvider:
     def _chosen(self, request: Request) -> dict[str, Any]:
         """Sampling parameters: the checkpoint's, under the probe's, under the endpoint's."""
         options = {name: self.endpoint.option(name) for name in ("temperature", "top_p", "seed")}
-        unknown = sorted(set(request.decoding) - set(_KNOWN))
+        unknown = sorted(set(request.decoding) - set(KNOWN))
         if unknown:
             raise CannotGenerate(
                 Failure(
                     kind="refused_parameters",
                     message=f"the provider '{self.engine}' knows no parameter {unknown[0]!r}; "
-                    f"it knows {', '.join(_KNOWN)}",
+                    f"it knows {', '.join(KNOWN)}",
                 )
             )
         set_options = {name: value for name, value in options.items() if value is not None}
@@ -333,34 +271,6 @@ class LocalProvider:
         )
 
 
-def fingerprint(files: Sequence[Path]) -> tuple[str, str]:
-    """SHA-256 of the weights, and its short form for ``system_fingerprint``.
-
-    Of one file, what ``sha256sum FILE`` prints; of several, over the lines that it prints for
-    them in the order of their names.
-    """
-    sums = []
-    for file in sorted(files):
-        stat = file.stat()
-        sums.append((file.name, _file_digest(str(file), stat.st_mtime_ns, stat.st_size)))
-    if len(sums) == 1:
-        whole = sums[0][1]
-    else:
-        whole = hashlib.sha256("".join(f"{s}  {name}\n" for name, s in sums).encode()).hexdigest()
-    return whole, f"sha256:{whole[:16]}"
-
-
-_DIGESTS: dict[tuple[str, int, int], str] = {}
-
-
-def _file_digest(path: str, modified: int, size: int) -> str:
-    key = (path, modified, size)
-    if key not in _DIGESTS:
-        with open(path, "rb") as stream:
-            _DIGESTS[key] = hashlib.file_digest(stream, "sha256").hexdigest()
-    return _DIGESTS[key]
-
-
 def _failed(asked: bytes, failure: Failure, started: str, elapsed: float) -> Exchange:
     response = json.dumps({"failure": failure.kind, "message": failure.message}).encode()
     return Exchange(
@@ -385,7 +295,7 @@ def _check_options(endpoint: Endpoint) -> str:
     if endpoint.option("max_tokens", 1) < 1:
         raise UsageError("option max_tokens: expected at least 1")
     try:
-        _decoding({k: endpoint.option(k) for k in ("temperature", "top_p")})
+        read_decoding({k: endpoint.option(k) for k in ("temperature", "top_p")})
     except CannotGenerate as error:
         raise UsageError(f"option {error}") from None
     return api
@@ -401,33 +311,3 @@ def _system_text(endpoint: Endpoint) -> str | None:
         raise UsageError(f"option system_file={path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise UsageError(f"option system_file={path}: expected UTF-8 text") from None
-
-
-def _decoding(chosen: Mapping[str, Any]) -> Decoding:
-    stop = chosen.get("stop")
-    stop = [stop] if isinstance(stop, str) else list(stop or ())
-    if not all(isinstance(s, str) and s for s in stop):
-        raise _refused("stop", chosen.get("stop"), "texts that are not empty")
-    return Decoding(
-        temperature=_number(chosen, "temperature", 1.0, 0.0, 100.0),
-        top_p=_number(chosen, "top_p", 1.0, 1e-9, 1.0),
-        top_k=int(_number(chosen, "top_k", 0, -1, 2**31 - 1)),
-        min_p=_number(chosen, "min_p", 0.0, 0.0, 1.0),
-        stop=tuple(clean_text(s) for s in stop),
-    )
-
-
-def _number(chosen: Mapping[str, Any], name: str, default: float, low: float, high: float) -> float:
-    value = chosen.get(name)
-    if value is None:
-        return default
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or not low <= value <= high:
-        raise _refused(name, value, f"a number from {low:g} to {high:g}")
-    return float(value)
-
-
-def _refused(name: str, value: Any, expected: str) -> CannotGenerate:
-    return CannotGenerate(
-        Failure(kind="refused_parameters", message=f"{name}={value!r:.60}: expected {expected}")
-    )

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from provenance.providers._local import CannotGenerate, Decoding
+from provenance.providers._local_job import CannotGenerate, Decoding
 from provenance.transcript import Failure
 
 _CACHE_BYTES = 2**30  # for the keys and values of one batch

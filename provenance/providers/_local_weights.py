@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from provenance.errors import ProviderError, UsageError
-from provenance.providers._local import fingerprint
+from provenance.providers._local_files import fingerprint
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 _KEPT_BYTES = 512 * 2**20  # a GGUF file of this size is about 4 GiB as float32

@@ -24,16 +24,9 @@ from typing import Any
 from provenance.canonical import clean_text
 from provenance.endpoint import Endpoint
 from provenance.errors import MissingExtra, ProviderError, UsageError
-from provenance.providers._local import (
-    Batch,
-    CannotGenerate,
-    Drawn,
-    Interrupted,
-    Job,
-    LocalProvider,
-    fingerprint,
-)
-from provenance.providers._local_gguf import metadata
+from provenance.providers._local import LocalProvider
+from provenance.providers._local_files import fingerprint, metadata
+from provenance.providers._local_job import Batch, CannotGenerate, Drawn, Interrupted, Job
 from provenance.transcript import Failure
 
 _SLOTS = 16

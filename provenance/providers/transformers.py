@@ -25,14 +25,8 @@ from typing import Any
 from provenance.canonical import clean_text
 from provenance.endpoint import Endpoint
 from provenance.errors import MissingExtra, ProviderError, UsageError
-from provenance.providers._local import (
-    Batch,
-    CannotGenerate,
-    Drawn,
-    Interrupted,
-    Job,
-    LocalProvider,
-)
+from provenance.providers._local import LocalProvider
+from provenance.providers._local_job import Batch, CannotGenerate, Drawn, Interrupted, Job
 from provenance.providers._local_sampler import sample
 from provenance.providers._local_weights import DTYPES, Weights, load
 from provenance.transcript import Failure

@@ -69,6 +69,7 @@ def _resume(path: Path, prepared: Prepared) -> tuple[Store, Plan]:
             f"({' vs '.join(store.plan['endpoints'].values())}): finish it, or choose another "
             "--store"
         )
+    store.note("resumed", {"records": sum(1 for _ in store.records())})
     return store, stored_plan(store)
 
 

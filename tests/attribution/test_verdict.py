@@ -7,6 +7,7 @@ from provenance.attribution.verdict import Case, decide
 EQUAL = Case(
     alpha=0.01,
     p_adjusted={"one_token": 0.4, "format": 1.0},
+    clearest={"one_token": "number-en"},
     p_worst_case=None,
     planned={"reference": 120, "suspect": 120},
     completed={"reference": 120, "suspect": 120},
@@ -38,7 +39,13 @@ def test_a_rejection_names_the_family_and_its_p_value():
     assert reasons == [
         (
             "rejects_same_deployment",
-            {"p": 0.0004, "alpha": 0.01, "families": 2, "family": "one_token"},
+            {
+                "p": 0.0004,
+                "alpha": 0.01,
+                "families": 2,
+                "family": "one_token",
+                "cell": "number-en",
+            },
         )
     ]
 

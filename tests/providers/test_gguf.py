@@ -14,7 +14,7 @@ import pytest
 from provenance.endpoint import Endpoint
 from provenance.errors import ProviderError, UsageError
 from provenance.providers import gguf as engine
-from provenance.providers._local_gguf import metadata
+from provenance.providers._local_files import metadata
 from provenance.providers.registry import create
 from provenance.transcript import Completion, Failure, Message, Request
 

@@ -12,7 +12,7 @@ import pytest
 from provenance.endpoint import Endpoint
 from provenance.errors import ProviderError, UsageError
 from provenance.providers import _local_weights
-from provenance.providers._local import Decoding
+from provenance.providers._local_job import Decoding
 from provenance.providers.registry import create
 from provenance.transcript import Completion, Failure, Message, Request
 

@@ -1,8 +1,10 @@
-"""Read the few facts that are needed from the header of a GGUF file, without loading it."""
+"""Files of weights: their digest, and what the header of a GGUF file says, without loading it."""
 
 from __future__ import annotations
 
+import hashlib
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -13,6 +15,34 @@ _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: 
 _SCALARS[12] = "d"
 _STRING, _ARRAY = 8, 9
 _LONGEST = 2**24  # bytes of one text; a chat template is thousands
+
+
+def fingerprint(files: Sequence[Path]) -> tuple[str, str]:
+    """SHA-256 of the weights, and its short form for ``system_fingerprint``.
+
+    Of one file, what ``sha256sum FILE`` prints; of several, over the lines that it prints for
+    them in the order of their names.
+    """
+    sums = []
+    for file in sorted(files):
+        stat = file.stat()
+        sums.append((file.name, _file_digest(str(file), stat.st_mtime_ns, stat.st_size)))
+    if len(sums) == 1:
+        whole = sums[0][1]
+    else:
+        whole = hashlib.sha256("".join(f"{s}  {name}\n" for name, s in sums).encode()).hexdigest()
+    return whole, f"sha256:{whole[:16]}"
+
+
+_DIGESTS: dict[tuple[str, int, int], str] = {}
+
+
+def _file_digest(path: str, modified: int, size: int) -> str:
+    key = (path, modified, size)
+    if key not in _DIGESTS:
+        with open(path, "rb") as stream:
+            _DIGESTS[key] = hashlib.file_digest(stream, "sha256").hexdigest()
+    return _DIGESTS[key]
 
 
 def metadata(path: Path) -> dict[str, Any]:
