@@ -2,7 +2,7 @@
 
 To add one: write a function from text to a category, give it the name that probes will use by
 adding it to `READINGS`, and show it on three real answers in ``tests/readings``. What a reading
-cannot read is told apart by its first word (`UNREADABLE`), and silence is `EMPTY`.
+cannot read is told apart by its first word, as ⟨word…⟩, and silence is `EMPTY`.
 """
 
 from __future__ import annotations
@@ -181,5 +181,5 @@ def read(reading: str, answer: str) -> str:
     if category == UNREADABLE:
         # How an answer misses the question is a habit too: "Sure!", "As an AI", "I".
         first = opening(answer)
-        return UNREADABLE if first == UNREADABLE else f"⟨unreadable: {first[:24]}⟩"
+        return UNREADABLE if first == UNREADABLE else f"⟨{first[:24]}…⟩"
     return category if len(category) <= _LONGEST else category[:_LONGEST] + "…"

@@ -16,8 +16,8 @@ SHOWN = {
         ("1,234", "1234"),
         ("007", "7"),
         ("-3", "-3"),
-        ("3.7", "⟨unreadable: 3⟩"),
-        ("I'm sorry, but as an AI I cannot choose.", "⟨unreadable: i'm⟩"),
+        ("3.7", "⟨3…⟩"),
+        ("I'm sorry, but as an AI I cannot choose.", "⟨i'm…⟩"),
     ],
     "number": [("3,50", "3.5"), ("about 2.0 or so", "2"), ("百", "100")],
     "word": [
@@ -26,9 +26,9 @@ SHOWN = {
         ("New York", "new york"),
         ("Straße!", "strasse"),
         ("北京。", "北京"),
-        ("Sure! My favourite is blue", "⟨unreadable: sure⟩"),
+        ("Sure! My favourite is blue", "⟨sure…⟩"),
     ],
-    "letter": [("k", "K"), ("The letter is **Q**", "Q"), ("Sure", "⟨unreadable: sure⟩")],
+    "letter": [("k", "K"), ("The letter is **Q**", "Q"), ("Sure", "⟨sure…⟩")],
     "yes_no": [("Yes, of course.", "yes"), ("Нет", "no"), ("是的。", "yes"), ("不", "no")],
     "opening": [("Hello there!", "hello"), ("  «Привет»", "привет"), ("!!!", UNREADABLE)],
     "bullets": [
