@@ -37,6 +37,7 @@ from provenance.findings import (
 from provenance.library.panel import Panel
 from provenance.library.sensitivity import planned_sensitivity
 from provenance.stats.distance import mean_squared_distance, yardstick
+from provenance.stats.parts import CATEGORICAL
 from provenance.transcript import ROLES, Role, Transcript
 
 NULL = "same_deployment"
@@ -200,10 +201,14 @@ def _side(
 
 
 def _clearest(tests: Equality, observations: Observations) -> dict[str, str]:
-    """Per family, the cell that contributes most to its test: descriptive."""
+    """Per family, the cell that contributes most to its test: descriptive.
+
+    Not for families that are compared as texts: there the categories of a cell show little.
+    """
     return {
         family: cells[int(np.argmax(tests.results[family].contributions))].cell.id
         for family, cells in observations.families().items()
+        if tests.kernels[family] == CATEGORICAL
     }
 
 
