@@ -85,6 +85,7 @@ def main() -> int:
                 case.reference,
                 case.suspect,
                 battery="quick",
+                draws=12,
                 store=store,
                 seed=arguments.seed,
                 progress=progress,

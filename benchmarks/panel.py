@@ -138,7 +138,16 @@ def main() -> None:
         print(f"measuring {name} …", flush=True)
         tables = asyncio.run(measure(endpoint, battery.cells, arguments.draws))
         source = "measured by benchmarks/panel.py"
-        members.append(Member(name=name, source=source, licence=licence, note=note, cells=tables))
+        members.append(
+            Member(
+                name=name,
+                source=source,
+                licence=licence,
+                note=note,
+                derivative=note.startswith("a derivative"),
+                cells=tables,
+            )
+        )
     if CORPUS.is_file():
         members += recorded_members(battery.cells)
     else:

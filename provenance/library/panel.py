@@ -1,8 +1,9 @@
 """Panels: answer tables of plausible substitutes, cell by cell.
 
 A panel file is JSON: ``name``, ``measured_utc``, ``battery_digest`` (None where members come from
-other wordings) and ``members``, each with ``name``, ``source``, ``licence``, ``note`` and
-``cells`` (cell id → category → count). A cell that was not measured for a member is left out.
+other wordings) and ``members``, each with ``name``, ``source``, ``licence``, ``note``,
+``derivative`` and ``cells`` (cell id → category → count). A cell that was not measured for a
+member is left out.
 """
 
 from __future__ import annotations
@@ -19,12 +20,16 @@ from provenance.transcript import Frozen
 
 
 class Member(Frozen):
-    """One substitute: where its answers come from, and how often it gave which."""
+    """One substitute: where its answers come from, and how often it gave which.
+
+    ``derivative`` marks other servings and damaged copies of another member.
+    """
 
     name: str
     source: str
     licence: str
     note: str = ""
+    derivative: bool = False
     cells: dict[str, dict[str, int]] = Field(min_length=1)
 
 

@@ -14,14 +14,17 @@ import numpy as np
 
 from provenance.battery import Cell
 from provenance.findings import Sensitivity
-from provenance.library.panel import Panel
+from provenance.library.panel import Member, Panel
 from provenance.stats.power import plan_power
 
 POWER = 0.8
-_STAND_INS = 3
+_STAND_INS = 4
+# Places for answers of a member that the reference never gave.
+_FOREIGN = 12
 _WORST = 2.0  # "not even all of it", for medians
 
 Table = Mapping[str, Mapping[str, int]]
+Shares = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 
 def planned_sensitivity(
@@ -46,7 +49,8 @@ def planned_sensitivity(
         Members measured on no cell of the plan are left out; cells that a member lacks count as
         unchanged, which understates the power.
     reference
-        Answer counts of the reference by cell. None: members of the panel stand in.
+        Answer counts of the reference by cell. None: members of the panel stand in, on the cells
+        that were measured for them.
     """
     known = [m for m in panel.members if any(c.id in m.cells for c in cells)]
     if not known:
@@ -55,12 +59,9 @@ def planned_sensitivity(
     if reference is not None:
         references = [(None, reference)]
     else:
-        complete = [m for m in known if all(c.id in m.cells for c in cells)]
-        stand_ins = complete[:: max(1, len(complete) // _STAND_INS)][:_STAND_INS]
-        references = [(m.name, m.cells) for m in stand_ins]
+        references = [(m.name, m.cells) for m in _stand_ins(known)]
     shares: dict[str, list[float]] = {member.name: [] for member in known}
     for number, (name, table) in enumerate(references):
-        rng = np.random.default_rng([seed, 3, number])
         asked = [
             (cell, n, m)
             for cell, n, m in zip(cells, n_reference, n_suspect, strict=True)
@@ -69,24 +70,20 @@ def planned_sensitivity(
         if not asked:
             continue
         families: dict[str, int] = {}
-        categories = [
-            sorted({c for t in (table, *(m.cells for m in known)) for c in t.get(cell.id, ())})
-            for cell, _, _ in asked
-        ]
         power = plan_power(
-            [_shares(table[cell.id], c) for (cell, _, _), c in zip(asked, categories, strict=True)],
+            [_own_shares(table[cell.id]) for cell, _, _ in asked],
             [n for _, n, _ in asked],
             [m for _, _, m in asked],
             alpha=alpha,
-            rng=rng,
+            rng=np.random.default_rng([seed, 3, number]),
             families=[families.setdefault(cell.family, len(families)) for cell, _, _ in asked],
         )
         for member in known:
             if member.name == name:
                 continue
             answers = [
-                _shares(member.cells.get(cell.id) or table[cell.id], c)
-                for (cell, _, _), c in zip(asked, categories, strict=True)
+                _shares(member.cells.get(cell.id) or table[cell.id], table[cell.id])
+                for cell, _, _ in asked
             ]
             share = power.minimum_detectable_dilution(answers, power=POWER)
             shares[member.name].append(_WORST if share is None else share)
@@ -103,9 +100,29 @@ def planned_sensitivity(
     )
 
 
-def _shares(
-    counts: Mapping[str, int], categories: Sequence[str]
-) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    values = np.array([counts.get(c, 0) for c in categories], dtype=np.float64)
-    shares: np.ndarray[tuple[int, ...], np.dtype[np.float64]] = values / values.sum()
+def _stand_ins(members: Sequence[Member]) -> list[Member]:
+    """A few members from all over the panel, as references before there is one."""
+    originals = [m for m in members if not m.derivative] or list(members)
+    places = np.linspace(0, len(originals) - 1, min(_STAND_INS, len(originals)))
+    return [originals[round(float(place))] for place in places]
+
+
+def _own_shares(counts: Mapping[str, int]) -> Shares:
+    """Probabilities of the reference's answers, then room for answers that it never gave."""
+    values = np.array([*counts.values(), *[0] * _FOREIGN], dtype=np.float64)
+    shares: Shares = values / values.sum()
+    return shares
+
+
+def _shares(counts: Mapping[str, int], reference: Mapping[str, int]) -> Shares:
+    """Probabilities of a member's answers over the same places.
+
+    What an answer is called means nothing to the test, so the answers that the reference never
+    gave take the spare places, the most frequent first; what does not fit is one answer.
+    """
+    foreign = sorted((n for c, n in counts.items() if c not in reference), reverse=True)
+    foreign = [*foreign[: _FOREIGN - 1], sum(foreign[_FOREIGN - 1 :])]
+    foreign += [0] * (_FOREIGN - len(foreign))
+    values = np.array([*(counts.get(c, 0) for c in reference), *foreign], dtype=np.float64)
+    shares: Shares = values / values.sum()
     return shares

@@ -114,6 +114,11 @@ class Budget:
         """Dollars spent, None if a price is unknown."""
         return None if None in self._prices.values() else self._usd
 
+    @property
+    def waits_for_answers(self) -> bool:
+        """Whether dollars are set aside for answers that have not come yet."""
+        return self._reserved > 1e-12
+
     def replay(self, record: Record) -> None:
         """Count an attempt of an earlier session of this study."""
         self.requests += 1

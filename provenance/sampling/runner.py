@@ -205,7 +205,7 @@ class Runner:
             waited = 0.0
             for tried in range(MAX_ATTEMPTS):
                 try:
-                    reservation = self._budget.reserve(request)
+                    reservation = await self._reserve(request)
                 except BudgetExhausted as error:
                     self._exhausted = error
                     return
@@ -222,6 +222,16 @@ class Runner:
                 await asyncio.sleep(delay)
         finally:
             await gate.leave()
+
+    async def _reserve(self, request: Request) -> float:
+        """Room in the budget, once those that are on their way have shown what they cost."""
+        while True:
+            try:
+                return self._budget.reserve(request)
+            except BudgetExhausted:
+                if not self._budget.waits_for_answers or self._exhausted is not None:
+                    raise
+            await asyncio.sleep(0.02)
 
     def _delay(self, exchange: Exchange, tried: int) -> float | None:
         """Seconds until the next attempt, None if this one stands."""
