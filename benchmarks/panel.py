@@ -26,6 +26,7 @@ import local_models
 from provenance.battery import Battery, Cell
 from provenance.endpoint import Endpoint
 from provenance.library.panel import Member, Panel
+from provenance.library.sensitivity import plan_key, planned_sensitivity
 from provenance.providers import create
 from provenance.readings import read
 from provenance.transcript import Completion, Request
@@ -128,6 +129,17 @@ def recorded_members(cells: tuple[Cell, ...]) -> list[Member]:
     ]
 
 
+def planned(battery: Battery, panel: Panel) -> dict[str, dict[str, float | None]]:
+    """Sensitivities of the battery at its own draws, so that a study need not simulate them."""
+    figures = {}
+    draws = [cell.draws for cell in battery.cells]
+    plan = tuple((c.id, c.family, c.draws, c.draws) for c in battery.cells)
+    for alpha in (0.01, 0.05):
+        found = planned_sensitivity(battery.cells, draws, draws, alpha=alpha, panel=panel)
+        figures[plan_key(plan, alpha)] = {s.alternative: s.minimum_detectable for s in found}
+    return figures
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--draws", type=int, default=100)
@@ -160,6 +172,7 @@ def main() -> None:
         battery_digest=battery.digest,
         members=tuple(members),
     )
+    panel = panel.model_copy(update={"planned": planned(battery, panel)})
     PANEL.parent.mkdir(parents=True, exist_ok=True)
     PANEL.write_text(
         json.dumps(panel.model_dump(mode="json"), ensure_ascii=False, indent=1) + "\n",

@@ -113,7 +113,7 @@ def analyse_transcript(
         )
     )
     endpoints = {role: Endpoint.parse(plan["endpoints"][role]) for role in ROLES}
-    sensitivity = _sensitivity(cells, planned, observations, panel, alpha=alpha, seed=seed)
+    sensitivity = _sensitivity(cells, planned, panel, alpha=alpha)
     return StudyDocument(
         tool_version=__version__,
         created_utc=plan["created_utc"],
@@ -158,24 +158,15 @@ def analyse_transcript(
 def _sensitivity(
     cells: Sequence[Cell],
     planned: Mapping[Role, Sequence[int]],
-    observations: Observations,
     panel: Panel | None,
     *,
     alpha: float,
-    seed: int,
 ) -> tuple[Sensitivity, ...]:
-    """Power of the plan for this reference: its own answers, the panel, never the suspect's."""
+    """Power of the plan: neither side's answers enter."""
     if panel is None:
         return ()
-    reference = {c.cell.id: c.counts("reference") for c in observations.cells if c.n("reference")}
     return planned_sensitivity(
-        cells,
-        planned["reference"],
-        planned["suspect"],
-        alpha=alpha,
-        panel=panel,
-        seed=seed,
-        reference=reference,
+        cells, planned["reference"], planned["suspect"], alpha=alpha, panel=panel
     )
 
 

@@ -159,7 +159,8 @@ YARDSTICK = (
     "random halves and measures how far apart they are."
 )
 SENSITIVITY = (
-    "Computed before sampling, from the reference and the plan; not from the suspect's answers."
+    "Computed from the plan and a panel of models, some of which stand in for the reference in "
+    "turn (the median is shown); the answers of neither side enter."
 )
 SHARES = "Bars show the share of each side's answers that fell into a category; figures are counts."
 

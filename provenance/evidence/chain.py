@@ -1,16 +1,21 @@
 """The chain: each line of ``transcript.jsonl`` carries the digest of itself and of its past.
 
-A line is canonical JSON (RFC 8785) of ``{"hash": H, "prev": P, "record": R}`` where P is the hash
-of the line before (64 zeros for the first) and H is the SHA-256 of the canonical JSON of
-``{"prev": P, "record": R}``. So anyone can recompute it::
+A line is the canonical JSON (RFC 8785) of ``{"hash": H, "prev": P, "record": R}``. P is the H of
+the line before, 64 zeros for the first. H is the SHA-256 of the line's own bytes without H, so no
+JSON library is needed to check it and none can disagree about it. Line 1, for example::
 
-    jq -cS '{prev, record}' line.json | tr -d '\\n' | sha256sum
+    sed -n 1p transcript.jsonl | (printf '{'; cut -b 76-) | tr -d '\\n' | sha256sum
+    sed -n 1p transcript.jsonl | jq -r .hash
+
+The bytes of requests and responses are named by their digest: ``jq -r .record.response_sha256``
+gives H, ``sha256sum blobs/${H:0:2}/$H`` gives it again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,24 +24,79 @@ from provenance.errors import TamperedEvidence
 
 START = "0" * 64
 
+_LINE = re.compile(
+    rb'\{"hash":"([0-9a-f]{64})",("prev":"([0-9a-f]{64})","record":(\{.*\})\})\n?', re.DOTALL
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One line of the transcript, checked."""
+    """One line, as it states itself.
 
+    Attributes
+    ----------
+    number
+        Zero-based line.
+    hash, prev
+        As stated.
+    computed
+        What the hash of the line's content is.
+    body
+        The bytes of the record.
+    """
+
+    number: int
     hash: str
-    record: dict[str, Any]
+    prev: str
+    computed: str
+    body: bytes
 
+    @property
+    def intact(self) -> bool:
+        """Whether the content is the one that the hash was made of."""
+        return self.hash == self.computed
 
-def link_hash(prev: str, record: dict[str, Any]) -> str:
-    """The hash of a line."""
-    return hashlib.sha256(canonical_json({"prev": prev, "record": record})).hexdigest()
+    def record(self) -> dict[str, Any]:
+        """The record as JSON.
+
+        Raises
+        ------
+        TamperedEvidence
+            If it is none.
+        """
+        try:
+            record = json.loads(self.body)
+        except (ValueError, RecursionError):
+            record = None
+        if not isinstance(record, dict):
+            raise TamperedEvidence(f"record {self.number} is not JSON", self.number)
+        return record
+
+    @property
+    def name(self) -> str:
+        """How messages call it."""
+        try:
+            return f"record {self.number} (slot {str(self.record().get('slot'))[:20]})"
+        except TamperedEvidence:
+            return f"record {self.number}"
 
 
 def write_line(prev: str, record: dict[str, Any]) -> tuple[bytes, str]:
     """The line of a record, newline included, and its hash."""
-    hashed = link_hash(prev, record)
-    return canonical_json({"hash": hashed, "prev": prev, "record": record}) + b"\n", hashed
+    content = canonical_json({"prev": prev, "record": record})
+    hashed = hashlib.sha256(content).hexdigest()
+    # "hash" sorts before "prev" and "record", so this is the canonical JSON of all three.
+    return b'{"hash":"' + hashed.encode() + b'",' + content[1:] + b"\n", hashed
+
+
+def parse_line(line: bytes, number: int) -> Link | None:
+    """What a line states; None if it is no line of ours."""
+    parts = _LINE.fullmatch(line)
+    if parts is None:
+        return None
+    stated, content, prev, body = parts.groups()
+    computed = hashlib.sha256(b"{" + content).hexdigest()
+    return Link(number, stated.decode(), prev.decode(), computed, body)
 
 
 def read_line(line: bytes, prev: str, number: int) -> Link:
@@ -48,39 +108,16 @@ def read_line(line: bytes, prev: str, number: int) -> Link:
         Naming the line if it is not what was written, or does not follow the line before.
     """
     link = parse_line(line, number)
-    stated_prev, record, hashed = link["prev"], link["record"], link["hash"]
-    if link_hash(stated_prev, record) != hashed:
-        raise TamperedEvidence(
-            f"record {number} (slot {record.get('slot')}) was edited: its hash is not that of its "
-            "content",
-            number,
-        )
-    if stated_prev != prev:
-        raise TamperedEvidence(
-            f"record {number} (slot {record.get('slot')}) does not follow the record before it: a "
-            "record was removed, inserted or moved here",
-            number,
-        )
-    return Link(hashed, record)
-
-
-def parse_line(line: bytes, number: int) -> dict[str, Any]:
-    """A line as JSON with the chain's three keys.
-
-    Raises
-    ------
-    TamperedEvidence
-        If it is anything else.
-    """
-    try:
-        link = json.loads(line)
-    except (ValueError, RecursionError):
-        link = None
-    if (
-        not isinstance(link, dict)
-        or set(link) != {"hash", "prev", "record"}
-        or not isinstance(link["record"], dict)
-        or not isinstance(link["prev"], str)
-    ):
+    if link is None:
         raise TamperedEvidence(f"record {number} is not a line that this tool writes", number)
+    if not link.intact:
+        raise TamperedEvidence(
+            f"{link.name} was edited: its hash is not that of its content", number
+        )
+    if link.prev != prev:
+        raise TamperedEvidence(
+            f"{link.name} does not follow the record before it: a record was removed, inserted or "
+            "moved here",
+            number,
+        )
     return link

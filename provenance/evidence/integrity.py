@@ -1,24 +1,67 @@
-"""Is a store what it was when it was sealed? Collects every problem, names the first record."""
+"""Is a store what it was when it was sealed? Collects every problem, names the first record.
+
+The hashes of the records as they stand are aligned with those in the seal, so a record that was
+removed, inserted or moved is told from one that was edited, and a chain that was computed anew is
+named from its first other record on. Bytes that no record names are no problem: a record that was
+torn away leaves its own behind.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from pathlib import Path
-
-from pydantic import ValidationError
+from typing import Literal
 
 from provenance.errors import TamperedEvidence
-from provenance.evidence.chain import START, parse_line, read_line
-from provenance.evidence.seal import Seal, merkle_root
-from provenance.evidence.store import (
-    SEAL,
-    TRANSCRIPT,
-    blob_path,
-    file_digest,
-    sealed_files,
-)
+from provenance.evidence.blobs import blob_path
+from provenance.evidence.chain import START, Link, parse_line
+from provenance.evidence.files import SEAL, TRANSCRIPT, file_digest, sealed_files
+from provenance.evidence.seal import Seal, read_seal
+
+ProblemKind = Literal[
+    "record_edited",
+    "record_replaced",  # whole in itself, and not the one that was sealed
+    "record_removed",
+    "record_inserted",
+    "record_moved",
+    "chain_broken",  # without a seal, removed, inserted and moved cannot be told apart
+    "bytes_missing",
+    "bytes_edited",
+    "file_edited",
+    "file_missing",
+    "file_added",
+    "seal_edited",
+    "seal_missing",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is not as it was.
+
+    Attributes
+    ----------
+    kind
+        What was done.
+    text
+        A sentence.
+    record
+        Zero-based line of the transcript, if it concerns one; for a removed record the one that
+        it had.
+    slot
+        Slot of the plan, if the record is there and readable.
+    file
+        Name of the file, if it concerns a whole one.
+    """
+
+    kind: ProblemKind
+    text: str
+    record: int | None = None
+    slot: int | None = None
+    file: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,135 +70,214 @@ class Integrity:
 
     Attributes
     ----------
-    problems
-        Sentences; empty if everything holds.
-    first_record
-        Zero-based line of the first record that was touched, if one can be named.
+    details
+        All problems; empty if everything holds.
     records
         Lines read.
     root
         The sealed root; None without a readable seal.
     """
 
-    problems: tuple[str, ...]
-    first_record: int | None
+    details: tuple[Problem, ...]
     records: int
     root: str | None
 
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """The problems as sentences."""
+        return tuple(problem.text for problem in self.details)
+
+    @property
+    def first(self) -> Problem | None:
+        """The problem of the first record that was touched, if one can be named."""
+        named = [problem for problem in self.details if problem.record is not None]
+        return min(named, key=lambda p: p.record or 0, default=None)
+
+    @property
+    def first_record(self) -> int | None:
+        """Zero-based line of the first record that was touched, if one can be named."""
+        return None if self.first is None else self.first.record
+
 
 def check_integrity(path: Path) -> Integrity:
-    """Check chain, bytes, seal and files of a store."""
-    problems: list[str] = []
-    touched: list[int] = []
+    """Check chain, bytes, seal and files of a store; changes nothing."""
+    problems: list[Problem] = []
     lines = _lines(path)
+    links = [parse_line(line, number) for number, line in enumerate(lines)]
     seal = _seal(path, problems)
-    hashes = _chain(lines, problems, touched)
+    problems += _edited(links)
+    if lines and not lines[-1].endswith(b"\n"):
+        problems += _unfinished(len(lines) - 1, links[-1])
+    rearranged = [] if seal is None else _against_seal(links, seal)
+    # What was done to the order breaks the chain too; it is said once.
+    problems += rearranged or _breaks(links)
     if seal is not None:
-        _against_seal(hashes, seal, problems, touched)
-        _files(path, seal, problems)
-    _blobs(path, lines, problems, touched)
-    return Integrity(
-        problems=tuple(problems),
-        first_record=min(touched, default=None),
-        records=len(lines),
-        root=None if seal is None else seal.root,
-    )
+        problems += _files(path, seal)
+    problems += _bytes(path, links)
+    return Integrity(tuple(problems), len(lines), None if seal is None else seal.root)
 
 
 def _lines(path: Path) -> list[bytes]:
     file = path / TRANSCRIPT
-    return file.read_bytes().splitlines(keepends=True) if file.is_file() else []
+    if not file.is_file():
+        return []
+    lines = [line + b"\n" for line in file.read_bytes().split(b"\n")]
+    lines[-1] = lines[-1][:-1]
+    return lines if lines[-1] else lines[:-1]
 
 
-def _seal(path: Path, problems: list[str]) -> Seal | None:
-    if not (path / SEAL).is_file():
-        problems.append("seal.json is missing: the study is unfinished, or the seal was removed")
-        return None
+def _seal(path: Path, problems: list[Problem]) -> Seal | None:
     try:
-        seal = Seal.model_validate(json.loads((path / SEAL).read_bytes()))
-        consistent = seal.records == len(seal.hashes) and merkle_root(seal.hashes) == seal.root
-    except (ValueError, ValidationError, RecursionError):
-        problems.append("seal.json was edited: it is not a seal that this tool writes")
+        seal = read_seal(path)
+    except TamperedEvidence as error:
+        problems.append(Problem("seal_edited", str(error), file=SEAL))
         return None
-    if not consistent:
-        problems.append("seal.json was edited: its root is not that of the hashes in it")
-        return None
+    if seal is None:
+        problems.append(
+            Problem(
+                "seal_missing",
+                f"{SEAL} is missing: the study is unfinished, or the seal was removed",
+                file=SEAL,
+            )
+        )
     return seal
 
 
-def _chain(lines: list[bytes], problems: list[str], touched: list[int]) -> list[str | None]:
-    """The stated hash of every line; reports the first break of the chain."""
-    hashes: list[str | None] = []
-    previous, broken = START, False
-    for number, line in enumerate(lines):
-        try:
-            if not broken:
-                previous = read_line(line, previous, number).hash
-                hashes.append(previous)
-            else:
-                hashes.append(str(parse_line(line, number)["hash"]))
-        except TamperedEvidence as error:
-            if not broken:
-                problems.append(str(error))
-                touched.append(number)
-            broken = True
-            hashes.append(None)
-    return hashes
+def _edited(links: Sequence[Link | None]) -> list[Problem]:
+    problems = []
+    for number, link in enumerate(links):
+        if link is None:
+            text = f"record {number} is not a line that this tool writes"
+            problems.append(Problem("record_edited", text, number))
+        elif not link.intact:
+            text = f"{link.name} was edited: its hash is not that of its content"
+            problems.append(Problem("record_edited", text, number, _slot(link)))
+    return problems
 
 
-def _against_seal(
-    hashes: list[str | None], seal: Seal, problems: list[str], touched: list[int]
-) -> None:
-    for number, (found, sealed) in enumerate(zip(hashes, seal.hashes, strict=False)):
-        if found != sealed:
-            if number not in touched:
-                problems.append(f"record {number} is not the one that was sealed")
-                touched.append(number)
-            break
-    if len(hashes) < len(seal.hashes):
-        problems.append(
-            f"records are missing: {len(seal.hashes)} were sealed, {len(hashes)} are here"
-        )
-        touched.append(len(hashes))
-    elif len(hashes) > len(seal.hashes):
-        problems.append(
-            f"records were added: {len(seal.hashes)} were sealed, {len(hashes)} are here"
-        )
-        touched.append(len(seal.hashes))
+def _unfinished(number: int, link: Link | None) -> list[Problem]:
+    if link is None:
+        return []  # said already: it is no whole line
+    text = f"{link.name}, the last one, has lost its line end"
+    return [Problem("record_edited", text, number, _slot(link))]
 
 
-def _files(path: Path, seal: Seal, problems: list[str]) -> None:
+def _against_seal(links: Sequence[Link | None], seal: Seal) -> list[Problem]:
+    """Records removed, inserted, moved or replaced, by the sealed hashes."""
+    # An edited line keeps its place: it stands for the record whose hash it states.
+    found = [f"line {n}" if link is None else link.hash for n, link in enumerate(links)]
+    if found == list(seal.hashes):
+        return []
+    here, sealed = set(found), set(seal.hashes)
+    problems: list[Problem] = []
+    matcher = SequenceMatcher(None, seal.hashes, found, autojunk=False)
+    for tag, i1, i2, j1, j2 in matcher.get_opcodes():
+        if tag == "equal":
+            continue
+        both = min(i2 - i1, j2 - j1)
+        for n in range(both):
+            link = links[j1 + n]
+            if link is not None and link.intact:
+                text = f"{link.name} is not the one that was sealed"
+                if n + 1 < both:
+                    text += f", nor are the {both - n - 1} after it"
+                problems.append(Problem("record_replaced", text, j1 + n, _slot(link)))
+                break
+        for i in range(i1 + both, i2):
+            # A moved record is named where it stands now.
+            if seal.hashes[i] not in here:
+                text = f"record {i} was removed"
+                problems.append(Problem("record_removed", text, i))
+        for j in range(j1 + both, j2):
+            link = links[j]
+            if link is not None:
+                moved = link.hash in sealed
+                text = f"{link.name} was {'moved' if moved else 'inserted'} here"
+                kind: ProblemKind = "record_moved" if moved else "record_inserted"
+                problems.append(Problem(kind, text, j, _slot(link)))
+    return _brief(problems, len(found), len(seal.hashes))
+
+
+def _brief(problems: list[Problem], found: int, sealed: int) -> list[Problem]:
+    """The number of records first; of a long run of the same kind only its beginning."""
+    kept: list[Problem] = []
+    for problem in problems:
+        same = [p for p in kept if p.kind == problem.kind]
+        if len(same) < 5:
+            kept.append(problem)
+    if found != sealed:
+        kind: ProblemKind = "record_removed" if found < sealed else "record_inserted"
+        what = "missing" if found < sealed else "added"
+        first = min((p.record for p in problems if p.record is not None), default=found)
+        text = f"records are {what}: {sealed} were sealed, {found} are here"
+        kept.insert(0, Problem(kind, text, first))
+    return kept
+
+
+def _breaks(links: Sequence[Link | None]) -> list[Problem]:
+    problems: list[Problem] = []
+    previous = START
+    for number, link in enumerate(links):
+        if link is None:
+            return problems  # what follows an unreadable line cannot be checked against it
+        if link.prev != previous and link.intact:
+            text = (
+                f"{link.name} does not follow the record before it: a record was removed, "
+                "inserted or moved here"
+            )
+            problems.append(Problem("chain_broken", text, number, _slot(link)))
+        previous = link.hash
+    return problems
+
+
+def _files(path: Path, seal: Seal) -> list[Problem]:
+    problems = []
     here = set(sealed_files(path))
     for name in sorted(here | set(seal.files)):
         if name not in here:
-            problems.append(f"{name} is missing")
+            problems.append(Problem("file_missing", f"{name} is missing", file=name))
         elif name not in seal.files:
-            problems.append(f"{name} was added after the seal")
+            problems.append(Problem("file_added", f"{name} was added after the seal", file=name))
         elif file_digest(path / name) != seal.files[name]:
-            problems.append(f"{name} was edited")
+            problems.append(Problem("file_edited", f"{name} was edited", file=name))
+    return problems
 
 
-def _blobs(path: Path, lines: list[bytes], problems: list[str], touched: list[int]) -> None:
-    seen: dict[str, bool] = {}
-    for number, line in enumerate(lines):
+def _bytes(path: Path, links: Sequence[Link | None]) -> list[Problem]:
+    problems = []
+    checked: set[str] = set()
+    for number, link in enumerate(links):
+        if link is None or not link.intact:
+            continue  # an edited line may name anything
         try:
-            record = parse_line(line, number)["record"]
-        except TamperedEvidence:
+            record = link.record()
+        except TamperedEvidence as error:
+            problems.append(Problem("record_edited", str(error), number))
             continue
-        for key in ("request_sha256", "response_sha256"):
+        for key, what in (("request_sha256", "request"), ("response_sha256", "response")):
             sha256 = str(record.get(key))
-            if sha256 not in seen:
-                seen[sha256] = _holds(path, sha256)
-                if not seen[sha256]:
-                    problems.append(
-                        f"record {number} (slot {record.get('slot')}): the bytes {sha256[:16]}… "
-                        "are missing or were changed"
-                    )
-                    touched.append(number)
+            if sha256 in checked:
+                continue
+            checked.add(sha256)
+            kind = _state(path, sha256)
+            if kind is not None:
+                done = "are missing" if kind == "bytes_missing" else "were changed"
+                text = f"{link.name}: the bytes of its {what} ({sha256[:16]}…) {done}"
+                problems.append(Problem(kind, text, number, _slot(link)))
+    return problems
 
 
-def _holds(path: Path, sha256: str) -> bool:
+def _state(path: Path, sha256: str) -> Literal["bytes_missing", "bytes_edited"] | None:
     try:
-        return hashlib.sha256(blob_path(path, sha256).read_bytes()).hexdigest() == sha256
+        content = blob_path(path, sha256).read_bytes()
     except (OSError, TamperedEvidence):
-        return False
+        return "bytes_missing"
+    return None if hashlib.sha256(content).hexdigest() == sha256 else "bytes_edited"
+
+
+def _slot(link: Link) -> int | None:
+    try:
+        slot = link.record().get("slot")
+    except TamperedEvidence:
+        return None
+    return slot if isinstance(slot, int) else None

@@ -1,27 +1,80 @@
 """The seal: a Merkle root over the records (RFC 6962 §2.1), and digests of the other files.
 
 ``seal.json`` also lists the hash of every record, so that even a chain that was rewritten from
-some point on can be compared record by record. It is not signed: it protects against changes only
-for those who know the root by another way.
+some point on can be compared record by record. It is not signed (``"signature": null``): it
+protects against changes only for those who know the root by another way.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
+from pathlib import Path
 
+from provenance.errors import TamperedEvidence
+from provenance.evidence.chain import START
+from provenance.evidence.files import SEAL, read_json
 from provenance.transcript import Frozen
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class Seal(Frozen):
-    """Content of ``seal.json``."""
+    """Content of ``seal.json``.
+
+    Attributes
+    ----------
+    records
+        How many there are.
+    root
+        `merkle_root` of ``hashes``.
+    head
+        The last of ``hashes``; 64 zeros if there is none.
+    hashes
+        Of the records, in order.
+    files
+        SHA-256 of the bytes of plan, battery, copies, events and study document. That of
+        ``plan.json`` is the plan's digest: the file is canonical JSON.
+    signature
+        None: nobody signed this.
+    """
 
     format: int = 1
     records: int
     root: str
+    head: str
     hashes: tuple[str, ...]
     files: dict[str, str]
     signature: None = None
+
+
+def read_seal(store: Path) -> Seal | None:
+    """The seal of a store, consistent with itself; None if there is none.
+
+    Raises
+    ------
+    TamperedEvidence
+        If it is not what was written.
+    """
+    if not (store / SEAL).is_file():
+        return None
+    try:
+        seal = Seal.model_validate(read_json(store / SEAL))
+    except (ValueError, TamperedEvidence):
+        raise TamperedEvidence(
+            f"{SEAL} was edited: it is not a seal that this tool writes"
+        ) from None
+    if not all(map(_SHA256.fullmatch, seal.hashes)) or merkle_root(seal.hashes) != seal.root:
+        raise TamperedEvidence(f"{SEAL} was edited: its root is not that of the hashes in it")
+    if seal.records != len(seal.hashes) or seal.head != head_of(seal.hashes):
+        raise TamperedEvidence(f"{SEAL} was edited: its number or head is not that of its hashes")
+    return seal
+
+
+def head_of(hashes: Sequence[str]) -> str:
+    """What the next record would be chained to."""
+    return hashes[-1] if hashes else START
 
 
 def merkle_root(hashes: Sequence[str]) -> str:

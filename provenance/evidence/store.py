@@ -10,51 +10,52 @@
     study.json         the study document
     seal.json          Merkle root and digests (`seal`)
 
-Every line is written with one call and flushed to the operating system before the next request is
-recorded: a killed process loses nothing that it had appended. It is forced to the disk every two
-seconds and at the end, so a power cut loses two seconds at most.
+Every line is handed to the operating system with one call, after the bytes that it names: a killed
+process loses nothing that it had appended. Lines and bytes are forced to the disk every two seconds
+or 64 records and at the end, so a power cut loses no more than that.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
+import math
 import os
-import re
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NoReturn
 
 from pydantic import ValidationError
 
 from provenance.canonical import canonical_json, digest, normalise
 from provenance.errors import EvidenceError, TamperedEvidence
-from provenance.evidence.chain import START, read_line, write_line
+from provenance.evidence import journal
+from provenance.evidence.blobs import Blobs, blob_path
+from provenance.evidence.chain import START, Link, read_line, write_line
+from provenance.evidence.files import (
+    BATTERY,
+    COPIES,
+    EVENTS,
+    PLAN,
+    SEAL,
+    STUDY,
+    TRANSCRIPT,
+    file_digest,
+    is_store,
+    read_json,
+    sealed_files,
+    write_atomically,
+    write_foundation,
+)
 from provenance.evidence.lock import StoreLock
-from provenance.evidence.seal import Seal, merkle_root
-from provenance.transcript import Exchange, Failure, Record, Role
+from provenance.evidence.seal import Seal, head_of, merkle_root
+from provenance.transcript import Completion, Exchange, Failure, Record, Role
 
-PLAN = "plan.json"
-BATTERY = "battery.json"
-COPIES = "copies"
-TRANSCRIPT = "transcript.jsonl"
-EVENTS = "events.jsonl"
-BLOBS = "blobs"
-STUDY = "study.json"
-SEAL = "seal.json"
-TORN = "torn.bin"
+__all__ = ["Store", "blob_path", "is_store"]
+
 _SYNC_EVERY_S = 2.0
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-
-
-def is_store(path: Path) -> bool:
-    """Whether a folder holds a study's evidence."""
-    try:
-        return (path / PLAN).is_file() and (path / BATTERY).is_file()
-    except OSError:  # a string far too long to be a path, for one
-        return False
+_SYNC_EVERY_RECORDS = 64
 
 
 class Store:
@@ -73,16 +74,18 @@ class Store:
     def __init__(self, path: Path, lock: StoreLock | None) -> None:
         self.path = path
         self._lock = lock
-        self.plan: dict[str, Any] = _read_json(path / PLAN)
-        self.battery: dict[str, Any] = _read_json(path / BATTERY)
+        self.plan: dict[str, Any] = read_json(path / PLAN)
+        self.battery: dict[str, Any] = read_json(path / BATTERY)
         self.copies: dict[str, Any] = {
-            file.stem: _read_json(file) for file in sorted((path / COPIES).glob("*.json"))
+            file.stem: read_json(file) for file in sorted((path / COPIES).glob("*.json"))
         }
         self.repairs: tuple[str, ...] = ()
+        self._blobs = Blobs(path)
         self._file: BinaryIO | None = None
+        self._size = 0
         self._head = START
         self._synced = time.monotonic()
-        self._known: set[str] = set()
+        self._unsynced = 0
 
     @classmethod
     def create(
@@ -98,7 +101,7 @@ class Store:
         Raises
         ------
         EvidenceError
-            If the folder holds a study already, or cannot be written.
+            If the folder holds a study already, or part of one, or cannot be written.
         StoreLocked
             If another process is at it.
         """
@@ -110,12 +113,9 @@ class Store:
         try:
             if is_store(path):
                 raise EvidenceError(f"{path} holds a study already")
-            for name, content in (copies or {}).items():
-                write_atomically(path / COPIES / f"{name}.json", canonical_json(content))
-            write_atomically(path / BATTERY, canonical_json(battery))
-            write_atomically(path / PLAN, canonical_json(plan))
+            write_foundation(path, plan, battery, copies or {})
             store = cls(path, lock)
-            store._file = (path / TRANSCRIPT).open("ab", buffering=0)
+            store._start_appending()
         except BaseException:
             lock.release()
             raise
@@ -142,10 +142,11 @@ class Store:
         try:
             store = cls(path, lock)
             if write:
-                store._repair()
+                store.repairs = journal.repair(path)
+                store._blobs.sweep()
                 for link in store._links():
                     store._head = link.hash
-                store._file = (path / TRANSCRIPT).open("ab", buffering=0)
+                store._start_appending()
                 if store.repairs:
                     store.note("repaired", {"what": list(store.repairs)})
         except BaseException:
@@ -165,9 +166,14 @@ class Store:
         return merkle_root([link.hash for link in self._links()])
 
     @property
-    def finished(self) -> bool:
-        """Whether the study came to its end and was sealed."""
+    def sealed(self) -> bool:
+        """Whether there is a seal."""
         return (self.path / SEAL).is_file()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the study came to its end: its last act is the seal."""
+        return self.sealed
 
     def append(
         self,
@@ -181,35 +187,45 @@ class Store:
         attempt: int,
         final: bool,
     ) -> Record:
-        """Write one attempt: its bytes first, then its line."""
+        """Write one attempt: its bytes first, then its line.
+
+        Raises
+        ------
+        EvidenceError
+            If the store is open for reading only, or the disk does not take it. What was appended
+            before is whole.
+        """
+        self._require_writing()
         failed = isinstance(exchange.outcome, Failure)
-        record = Record(
-            slot=slot,
-            role=role,
-            cell=cell,
-            draw=draw,
-            block=block,
-            attempt=attempt,
-            final=final,
-            started_utc=exchange.started_utc,
-            elapsed_s=exchange.elapsed_s,
-            first_byte_s=exchange.first_byte_s,
-            status=exchange.status,
-            headers=dict(exchange.headers),
-            request_sha256=self._keep(exchange.request),
-            response_sha256=self._keep(exchange.response),
-            completion=None if isinstance(exchange.outcome, Failure) else exchange.outcome,
-            failure=exchange.outcome if isinstance(exchange.outcome, Failure) else None,
+        content = normalise(
+            {
+                "slot": slot,
+                "role": role,
+                "cell": cell,
+                "draw": draw,
+                "block": block,
+                "attempt": attempt,
+                "final": final,
+                "started_utc": exchange.started_utc,
+                "elapsed_s": exchange.elapsed_s,
+                "first_byte_s": exchange.first_byte_s,
+                "status": exchange.status,
+                "headers": exchange.headers,
+                "request_sha256": self._blobs.keep(exchange.request),
+                "response_sha256": self._blobs.keep(exchange.response),
+                "completion": None if failed else _plain(exchange.outcome),
+                "failure": _plain(exchange.outcome) if failed else None,
+            }
         )
-        assert failed == (record.completion is None)
-        content = normalise(record.model_dump(mode="json"))
-        line, self._head = write_line(self._head, content)
-        if self._file is None:
-            raise EvidenceError(f"{self.path} is open for reading only")
-        self._file.write(line)
-        if time.monotonic() - self._synced > _SYNC_EVERY_S:
+        # Read before it is written: what this tool could not read back is never in the chain.
+        record = Record.model_validate(content)
+        line, head = write_line(self._head, content)
+        self._write(line)
+        self._head = head
+        self._unsynced += 1
+        if self._unsynced >= _SYNC_EVERY_RECORDS or time.monotonic() - self._synced > _SYNC_EVERY_S:
             self._sync()
-        return Record.model_validate(content)
+        return record
 
     def records(self) -> Iterator[Record]:
         """All records in the order of writing, the chain checked.
@@ -219,14 +235,14 @@ class Store:
         TamperedEvidence
             At the first record that was touched.
         """
-        for number, link in enumerate(self._links()):
+        for link in self._links():
             try:
-                yield Record.model_validate(link.record)
+                yield Record.model_validate(link.record())
             except ValidationError as error:
                 raise TamperedEvidence(
-                    f"record {number} has fields that this tool does not write "
+                    f"record {link.number} has fields that this tool does not write "
                     f"({error.error_count()})",
-                    number,
+                    link.number,
                 ) from None
 
     def blob(self, sha256: str) -> bytes:
@@ -237,39 +253,43 @@ class Store:
         TamperedEvidence
             If they are missing or not what the digest says.
         """
-        try:
-            content = blob_path(self.path, sha256).read_bytes()
-        except FileNotFoundError:
-            raise TamperedEvidence(f"the bytes {sha256} are missing") from None
-        if hashlib.sha256(content).hexdigest() != sha256:
-            raise TamperedEvidence(f"the bytes {sha256} were changed")
-        return content
+        return self._blobs.get(sha256)
 
     def note(self, kind: str, values: Mapping[str, Any]) -> None:
-        """Write an event beside the records."""
-        line = canonical_json({"kind": kind, "values": normalise(dict(values))}) + b"\n"
-        with (self.path / EVENTS).open("ab") as file:
-            file.write(line)
+        """Write an event beside the records.
+
+        Raises
+        ------
+        EvidenceError
+            If the store is open for reading only, or the disk does not take it.
+        """
+        self._require_writing()
+        journal.add(self.path / EVENTS, {"kind": kind, "values": normalise(dict(values))})
 
     def notes(self) -> list[dict[str, Any]]:
-        """All events; a torn last one is left out."""
-        if not (self.path / EVENTS).is_file():
-            return []
-        events = []
-        for line in (self.path / EVENTS).read_bytes().splitlines():
-            try:
-                events.append(json.loads(line))
-            except ValueError:
-                continue
-        return [e for e in events if isinstance(e, dict) and {"kind", "values"} <= set(e)]
+        """All events; a last one that is torn is left out.
 
-    def write_study(self, document: bytes) -> None:
-        """Write the study document, as the bytes that every copy of it shall have."""
-        write_atomically(self.path / STUDY, document)
+        Raises
+        ------
+        TamperedEvidence
+            If one is not what this tool writes.
+        """
+        return journal.read(self.path / EVENTS)
+
+    def write_study(self, document: bytes | Mapping[str, Any]) -> None:
+        """Write the study document.
+
+        Parameters
+        ----------
+        document
+            The bytes that every copy of it shall have, or a mapping (then as canonical JSON).
+        """
+        content = document if isinstance(document, bytes) else canonical_json(document)
+        write_atomically(self.path / STUDY, content)
 
     def read_study(self) -> dict[str, Any] | None:
         """The study document, None before there is one."""
-        return _read_json(self.path / STUDY) if (self.path / STUDY).is_file() else None
+        return read_json(self.path / STUDY) if (self.path / STUDY).is_file() else None
 
     def seal(self) -> Seal:
         """Fix everything: the root over the records and a digest of every other file."""
@@ -278,6 +298,7 @@ class Store:
         seal = Seal(
             records=len(hashes),
             root=merkle_root(hashes),
+            head=head_of(hashes),
             hashes=hashes,
             files={name: file_digest(self.path / name) for name in sealed_files(self.path)},
         )
@@ -286,13 +307,15 @@ class Store:
 
     def close(self) -> None:
         """Force what was written to the disk and give the lock back."""
-        if self._file is not None:
-            self._sync()
-            self._file.close()
-            self._file = None
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
+        file, self._file = self._file, None
+        lock, self._lock = self._lock, None
+        try:
+            if file is not None:
+                with file:
+                    self._sync(file)
+        finally:
+            if lock is not None:
+                lock.release()
 
     def __enter__(self) -> Store:
         return self
@@ -305,7 +328,52 @@ class Store:
     ) -> None:
         self.close()
 
-    def _links(self) -> Iterator[Any]:
+    def _require_writing(self) -> None:
+        if self._file is None:
+            raise EvidenceError(f"{self.path} is open for reading only")
+
+    def _start_appending(self) -> None:
+        path = self.path / TRANSCRIPT
+        try:
+            self._file = path.open("ab", buffering=0)
+        except OSError as error:
+            raise EvidenceError(f"cannot write {path}: {error.strerror or error}") from None
+        self._size = path.stat().st_size
+
+    def _write(self, line: bytes) -> None:
+        assert self._file is not None
+        try:
+            written = self._file.write(line)
+        except OSError as error:
+            self._abandon(error.strerror or str(error))
+        if written != len(line):
+            self._abandon("the disk took a part of the line; is it full?")
+        self._size += len(line)
+
+    def _abandon(self, reason: str) -> NoReturn:
+        """Take half a line back and write no more: the next record would not follow on it."""
+        file, self._file = self._file, None
+        assert file is not None
+        # If even this fails, the next `open` finds a torn line and cuts it off.
+        with file, suppress(OSError):
+            file.truncate(self._size)
+        raise EvidenceError(
+            f"cannot write {self.path / TRANSCRIPT}: {reason}. All earlier records are kept; the "
+            "same command resumes"
+        )
+
+    def _sync(self, file: BinaryIO | None = None) -> None:
+        file = file or self._file
+        if file is None:
+            return
+        try:
+            self._blobs.sync()
+            os.fsync(file.fileno())
+        except OSError as error:
+            raise EvidenceError(f"cannot write in {self.path}: {error.strerror or error}") from None
+        self._synced, self._unsynced = time.monotonic(), 0
+
+    def _links(self) -> Iterator[Link]:
         path, previous = self.path / TRANSCRIPT, START
         if not path.is_file():
             return
@@ -317,78 +385,10 @@ class Store:
                 previous = link.hash
                 yield link
 
-    def _repair(self) -> None:
-        """Cut off a torn last line, keeping its bytes."""
-        path = self.path / TRANSCRIPT
-        content = path.read_bytes() if path.is_file() else b""
-        if not content or content.endswith(b"\n"):
-            return
-        whole = content.rfind(b"\n") + 1
-        with (self.path / TORN).open("ab") as file:
-            file.write(content[whole:] + b"\n")
-        with path.open("r+b") as file:
-            file.truncate(whole)
-        self.repairs = (
-            f"the last line was torn ({len(content) - whole} bytes): moved to {TORN}, its request "
-            "is sent again",
-        )
 
-    def _keep(self, content: bytes) -> str:
-        sha256 = hashlib.sha256(content).hexdigest()
-        if sha256 not in self._known:
-            path = blob_path(self.path, sha256)
-            if not path.is_file() or path.stat().st_size != len(content):
-                write_atomically(path, content)
-            self._known.add(sha256)
-        return sha256
-
-    def _sync(self) -> None:
-        if self._file is not None:
-            os.fsync(self._file.fileno())
-        self._synced = time.monotonic()
-
-
-def blob_path(store: Path, sha256: str) -> Path:
-    """Where bytes lie.
-
-    Raises
-    ------
-    TamperedEvidence
-        If the name is no digest; nothing else is ever turned into a path.
-    """
-    if not _SHA256.fullmatch(sha256):
-        raise TamperedEvidence(f"{sha256[:80]!r} is not a SHA-256 digest")
-    return store / BLOBS / sha256[:2] / sha256
-
-
-def sealed_files(store: Path) -> list[str]:
-    """Names of the files that the seal covers by digest."""
-    names = [PLAN, BATTERY, EVENTS, STUDY, TORN]
-    names += [f"{COPIES}/{file.name}" for file in sorted((store / COPIES).glob("*.json"))]
-    return [name for name in names if (store / name).is_file()]
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_bytes())
-    except (ValueError, RecursionError):
-        raise TamperedEvidence(f"{path.name} is not the JSON that this tool writes") from None
-    if not isinstance(content, dict):
-        raise TamperedEvidence(f"{path.name} is not the JSON that this tool writes")
-    return content
+def _plain(outcome: Completion | Failure) -> dict[str, Any]:
+    """An outcome as plain values; alternatives without a finite log-probability are left out."""
+    values = outcome.model_dump(warnings=False)
+    for token in values.get("logprobs") or ():
+        token["top"] = [pair for pair in token["top"] if math.isfinite(pair[1])]
+    return values

@@ -34,12 +34,16 @@ class Member(Frozen):
 
 
 class Panel(Frozen):
-    """Substitutes that were measured, or recorded, on the cells of a battery."""
+    """Substitutes that were measured, or recorded, on the cells of a battery.
+
+    ``planned`` holds what `sensitivity.detectable_shares` gives for common plans, by their key.
+    """
 
     name: str
     measured_utc: str
     battery_digest: str | None = None
     members: tuple[Member, ...] = Field(min_length=1)
+    planned: dict[str, dict[str, float | None]] = Field(default_factory=dict)
 
     @classmethod
     def shipped(cls) -> list[str]:

@@ -102,7 +102,6 @@ class Prepared:
             self.plan.draws("suspect"),
             alpha=self.settings.alpha,
             panel=self.panel,
-            seed=self.plan.seed,
         )
 
 
