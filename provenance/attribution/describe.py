@@ -50,7 +50,7 @@ def cell_counts(observed: CellObservations) -> CellCounts:
     n, m = reference.total(), suspect.total()
     difference = None
     if n and m:
-        categories = set(reference) | set(suspect)
+        categories = {**reference, **suspect}  # in a fixed order: sums of floats depend on it
         difference = sum(abs(reference[c] / n - suspect[c] / m) for c in categories) / 2
     examples = {}
     for role in ROLES:

@@ -187,10 +187,11 @@ def power(sensitivity: Sequence[Sensitivity]) -> str | None:
     start = f"With power {percent(min(s.power for s in seen))} the plan could have seen"
     if len(sensitivity) == 1:
         return f"{start}: {first.alternative}, {first.effect_kind}, at least {detectable(first)}."
+    # Names would mislead here: a member that is the reference itself cannot be seen at all.
     return (
-        f"{start} {counted(len(seen), 'alternative')} of {len(sensitivity):,}: the "
-        f"{first.effect_kind}, from {detectable(first)} ({first.alternative}) to "
-        f"{detectable(last)} ({last.alternative})."
+        f"{start} {counted(len(seen), 'substitute')} of {len(sensitivity):,} in the panel, if the "
+        f"reference were one of its other members: the {first.effect_kind}, from "
+        f"{detectable(first)} to {detectable(last)}."
     )
 
 

@@ -168,8 +168,9 @@ def test_spell_adds_the_planned_power(make: Callable[[str], StudyDocument]) -> N
     )
     spelt = wording.spell(document.model_copy(update={"verdict": bare, "sensitivity": panel}))
     assert spelt.verdict.reasons[0].text.endswith(
-        "With power 80% the plan could have seen 2 alternatives of 3: the share of requests that "
-        "it answers instead, from 6% (b) to 41% (a)."
+        "With power 80% the plan could have seen 2 substitutes of 3 in the panel, if the reference "
+        "were one of its other members: the share of requests that it answers instead, from 6% "
+        "to 41%."
     )
     assert spelt.verdict.reasons[0].values == values
     unknown = wording.spell(document.model_copy(update={"verdict": bare, "sensitivity": ()}))

@@ -71,6 +71,8 @@ def _holds(file: Any, group: int, column: str, model: str) -> bool:
 def _rows(
     path: Path, file: Any, group: int, columns: dict[str, str], model: str | None, first: int
 ) -> Iterator[Row]:
+    import pyarrow as pa
+
     needed = sorted(set(columns.values()))
     for batch in file.iter_batches(batch_size=_BATCH, row_groups=[group], columns=needed):
         numbers = list(range(first, first + batch.num_rows))
@@ -78,7 +80,7 @@ def _rows(
         if model is not None:
             names = _values(batch.column(columns["model"]))[0]
             keep = [i for i, name in enumerate(names) if name is not None and str(name) == model]
-            batch, numbers = batch.take(keep), [numbers[i] for i in keep]
+            batch, numbers = batch.take(pa.array(keep, pa.int64())), [numbers[i] for i in keep]
         read = [_values(batch.column(name)) for name in needed]
         for i, number in enumerate(numbers):
             values = {name: column[i] for name, (column, _) in zip(needed, read, strict=True)}
