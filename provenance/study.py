@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 T = TypeVar("T")
-Side = str | Endpoint | Provider | Path
+Side = str | Endpoint | Provider | Path | Store
 FrameName = Literal["cells", "findings", "completions"]
 
 
@@ -308,6 +308,8 @@ def _settings(
 
 
 def _side(side: Side, config: Path | None) -> Endpoint | Provider:
+    if isinstance(side, Store):
+        return Endpoint("replay", str(side.path))
     if isinstance(side, Path) or (isinstance(side, str) and is_store(Path(side))):
         return Endpoint("replay", str(side))
     if isinstance(side, str):

@@ -4,8 +4,9 @@ import time
 
 import pytest
 
-from provenance import Study, acompare, compare
-from provenance.errors import BudgetExhausted, StoreFinished, UsageError
+from provenance import Endpoint, Study, acompare, compare, sample
+from provenance.errors import BudgetExhausted, ReferenceStale, StoreFinished, UsageError
+from provenance.providers.simulated import SimulatedProvider
 
 
 def test_a_model_with_itself_is_not_different(endpoint, tmp_path):
@@ -149,12 +150,41 @@ def test_an_unknown_option_is_named(endpoint):
         compare(endpoint("a"), endpoint("a"), drwas=3)
 
 
-def test_a_fresh_store_can_be_the_reference(endpoint, tmp_path):
-    from provenance import sample
+@pytest.fixture
+def recorded(endpoint, tmp_path):
+    """A store that holds one side only."""
+    return sample(endpoint("a"), seed=4, store=tmp_path / "reference")
 
-    recorded = sample(endpoint("a"), seed=4, store=tmp_path / "reference")
+
+def test_a_fresh_store_can_be_the_reference(recorded, endpoint, tmp_path):
     study = compare(recorded, endpoint("other"), formats=[], store=tmp_path / "s", seed=1)
     assert study.verdict.label == "different"
-    assert "reference_is_recorded" in [r.code for r in study.verdict.reasons] + list(
-        study.document.deviations
-    ) or any("recorded" in text for text in study.document.limits)
+    assert study.findings[0].null == "reference_as_recorded"
+    assert any("reference is a recording" in text for text in study.document.limits)
+    same = compare(f"replay:{recorded}", endpoint("same"), formats=[], store=tmp_path / "t")
+    assert same.document.coverage.used == same.document.coverage.planned
+
+
+def test_a_stored_reference_grows_old(recorded, endpoint, tmp_path):
+    with pytest.raises(ReferenceStale, match="--max-age 1e-09"):
+        compare(recorded, endpoint("a"), store=tmp_path / "s", max_age=1e-9)
+
+
+def test_a_stored_reference_that_was_asked_other_questions_is_refused(recorded, endpoint, tmp_path):
+    battery = tmp_path / "mine.toml"
+    battery.write_text('[[include]]\nfamily = "one_token"\nprobes = ["coin-en", "letter-en"]\n')
+    with pytest.raises(ReferenceStale, match="another battery"):
+        compare(recorded, endpoint("a"), battery=str(battery), store=tmp_path / "s")
+
+
+def test_a_provider_of_ones_own(endpoint, tmp_path):
+    class Mine(SimulatedProvider):
+        asked = 0
+
+        async def draw(self, request):
+            Mine.asked += 1
+            return await super().draw(request)
+
+    mine = Mine(Endpoint.parse(endpoint("a")), environment={})
+    study = compare(endpoint("a"), mine, formats=[], store=tmp_path / "s")
+    assert Mine.asked == study.document.coverage.suspect == 120
