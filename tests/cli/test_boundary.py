@@ -83,7 +83,8 @@ def test_a_mistake_on_the_command_line_is_the_parsers():
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_an_interrupted_study_resumes_with_the_same_command(command, endpoint, tmp_path, process):
     arguments = ["compare", endpoint("slow"), endpoint("a"), "--format", "json", "--seed", "3"]
-    arguments += ["--store", str(tmp_path / "s")]
+    # One request at a time: seconds are left to interrupt it, however fast the machine.
+    arguments += ["--store", str(tmp_path / "s"), "--concurrency", "1"]
     running = subprocess.Popen(
         [command, *arguments], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
