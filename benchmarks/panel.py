@@ -1,9 +1,11 @@
 """Measure the shipped panel: answer tables of plausible substitutes on the cells of `quick`.
 
-Local models are asked through the same providers as in a study. The recorded one-token answers of
-frontier models come from a corpus beside the checkout (../shared/corpora, MIT licence, counts
-only); they were given to other wordings, all in one message, so their notes say so. Without that
-folder the local members are measured and the recorded ones are kept from the present panel.
+Local models are asked through the same providers as in a study, each with a seed of its own: with
+one seed for all, a model and its derivatives would draw from the same random numbers, and their
+tables would be more alike than independent samples of them are. The recorded one-token answers of
+other models come from two corpora beside the checkout (../shared/corpora, MIT licence, counts
+only); they were given to other wordings, and the notes say so. Without that folder the local
+members are measured and the recorded ones are kept from the present panel.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import local_models
 
 from provenance.battery import Battery, Cell
+from provenance.canonical import digest
 from provenance.endpoint import Endpoint
 from provenance.library.panel import Member, Panel
 from provenance.library.sensitivity import plan_key, planned_sensitivity
@@ -34,6 +37,8 @@ from provenance.transcript import Completion, Request
 CACHE = Path(".cache/models")
 PANEL = Path("configs/panels/quick.json")
 CORPUS = Path("../shared/corpora/one_token_frontier.csv")
+NUMBERS = Path("../shared/corpora/one_token_number_1_100.csv")
+SEED = 20261123
 # Which recorded question is nearest to which of our cells.
 SIMILAR = {
     "number-100-en": "rand_num_100",
@@ -80,7 +85,10 @@ def local_members() -> Iterator[tuple[str, str, str, str]]:
     )
 
 
-async def measure(endpoint: str, cells: tuple[Cell, ...], draws: int) -> dict[str, dict[str, int]]:
+async def measure(
+    name: str, endpoint: str, cells: tuple[Cell, ...], draws: int
+) -> dict[str, dict[str, int]]:
+    seed = SEED + int(digest(name)[:8], 16)
     provider = create(Endpoint.parse(endpoint), environment=os.environ)
     await provider.open()
     tables: dict[str, dict[str, int]] = {}
@@ -95,7 +103,7 @@ async def measure(endpoint: str, cells: tuple[Cell, ...], draws: int) -> dict[st
                     draws_planned=draws,
                     messages=cell.messages,
                     max_visible_tokens=cell.max_visible_tokens,
-                    seed=20261123,
+                    seed=seed,
                 )
                 for draw in range(draws)
             ]
@@ -129,6 +137,28 @@ def recorded_members(cells: tuple[Cell, ...]) -> list[Member]:
     ]
 
 
+def recorded_numbers(cells: tuple[Cell, ...]) -> list[Member]:
+    """Models of 2024 at temperature 1, on the one cell that was recorded."""
+    cell = next((c for c in cells if c.id == "number-100-en"), None)
+    if cell is None:
+        return []
+    answers: dict[str, Counter[str]] = defaultdict(Counter)
+    with NUMBERS.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            if float(row["temperature"]) == 1.0:
+                answers[row["model"]][read(cell.reading, row["output"])] += 1
+    return [
+        Member(
+            name=f"{model} (recorded, other wording)",
+            source="sanand0/llmrandom, recorded 2024",
+            licence="MIT",
+            note="answers to a similar question at temperature 1; one cell only",
+            cells={cell.id: dict(counts.most_common())},
+        )
+        for model, counts in sorted(answers.items())
+    ]
+
+
 def planned(battery: Battery, panel: Panel) -> dict[str, dict[str, float | None]]:
     """Sensitivities of the battery at its own draws, so that a study need not simulate them."""
     figures = {}
@@ -142,13 +172,14 @@ def planned(battery: Battery, panel: Panel) -> dict[str, dict[str, float | None]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--draws", type=int, default=100)
+    parser.add_argument("--draws", type=int, default=200)
+    parser.add_argument("--out", type=Path, default=PANEL)
     arguments = parser.parse_args()
     battery = Battery.load("quick")
     members = []
     for name, endpoint, licence, note in local_members():
         print(f"measuring {name} …", flush=True)
-        tables = asyncio.run(measure(endpoint, battery.cells, arguments.draws))
+        tables = asyncio.run(measure(name, endpoint, battery.cells, arguments.draws))
         source = "measured by benchmarks/panel.py"
         members.append(
             Member(
@@ -160,10 +191,10 @@ def main() -> None:
                 cells=tables,
             )
         )
-    if CORPUS.is_file():
-        members += recorded_members(battery.cells)
+    if CORPUS.is_file() and NUMBERS.is_file():
+        members += recorded_members(battery.cells) + recorded_numbers(battery.cells)
     else:
-        print(f"{CORPUS} is absent: recorded members are kept as they are")
+        print(f"{CORPUS.parent} is absent: recorded members are kept as they are")
         if PANEL.is_file():
             members += [m for m in Panel.load(PANEL).members if "recorded" in m.name]
     panel = Panel(
@@ -173,12 +204,12 @@ def main() -> None:
         members=tuple(members),
     )
     panel = panel.model_copy(update={"planned": planned(battery, panel)})
-    PANEL.parent.mkdir(parents=True, exist_ok=True)
-    PANEL.write_text(
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    arguments.out.write_text(
         json.dumps(panel.model_dump(mode="json"), ensure_ascii=False, indent=1) + "\n",
         encoding="utf-8",
     )
-    print(f"{PANEL}: {len(members)} members")
+    print(f"{arguments.out}: {len(members)} members")
 
 
 if __name__ == "__main__":

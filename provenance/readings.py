@@ -12,6 +12,8 @@ import re
 import unicodedata
 from collections.abc import Callable
 
+from provenance.canonical import clean_text
+
 UNREADABLE = "⟨unreadable⟩"
 EMPTY = "⟨empty⟩"
 # An answer of megabytes is read by its beginning: readings are of short answers.
@@ -21,7 +23,9 @@ _LONGEST = 80
 
 _NUMBER = re.compile(r"[-−+]?\d{1,15}(?:[.,]\d{1,6})?")
 _GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+")
-_WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+# Vowel signs and tone marks belong to a word: without them กรุงเทพ would be two.
+_SIGNS = "".join(c for c in map(chr, range(0x300, 0x1100)) if unicodedata.category(c)[0] == "M")
+_WORD = re.compile(rf"(?:[^\W_][{_SIGNS}]*)+(?:['’-](?:[^\W_][{_SIGNS}]*)+)*")
 _MARKS = "*_`#>\"'“”‘’«»„()[]{}.,;:!?¡¿。，、！？：؛،… \t\r\n"
 _ZH_DIGITS = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"两": 2, "〇": 0}
 _YES = {"yes", "yeah", "yep", "sí", "si", "oui", "ja", "да", "是", "是的", "نعم", "true"}
@@ -29,7 +33,7 @@ _NO = {"no", "nope", "non", "nein", "нет", "否", "不", "不是", "لا", "f
 
 
 def _plain(text: str) -> str:
-    return unicodedata.normalize("NFKC", text[:_READ]).strip()
+    return unicodedata.normalize("NFKC", clean_text(text[:_READ])).strip()
 
 
 def _digits(text: str) -> str:

@@ -15,9 +15,11 @@
     latency_ms = 20
 
 A draw is made in this order: the cache, else drift decides the model, else dilution does, else
-the model's own table. Every choice is keyed by (seed, role, cell, draw), so concurrency and
-resuming change nothing. Failures are keyed by the attempt too, which is counted from the start of
-the process.
+the model's own table. Drift and dilution take the tables of the other model and nothing else of
+it. Every choice is keyed by (seed, role, cell, draw), so concurrency and resuming change nothing.
+A repeat is made anew from the keys of the draw that it repeats, at its own slot: where a model
+also drifts, its repeats drift with it. Failures are keyed by the attempt too, which is counted
+from the start of the process.
 """
 
 from __future__ import annotations
@@ -59,7 +61,7 @@ class _Model(Frozen):
     cache: float | None = Field(default=None, ge=0, le=1)
     drift: _Drift | None = None
     fail_rate: float | None = Field(default=None, ge=0, le=1)
-    latency_ms: float | None = Field(default=None, ge=0)
+    latency_ms: float | None = Field(default=None, ge=0, allow_inf_nan=False)
 
 
 class _File(Frozen):
@@ -84,6 +86,8 @@ class SimulatedProvider:
         self._models = _load(Path(endpoint.model))
         self._name = _choose(endpoint, self._models)
         self._attempts: Counter[tuple[str, str, int]] = Counter()
+        # Per seed and cell: which draw a cached one repeats. Only saves the walk back to it.
+        self._repeated: dict[tuple[int, str, str], dict[int, int]] = {}
 
     async def open(self) -> None:
         """Nothing to open."""
@@ -129,10 +133,7 @@ class SimulatedProvider:
 
     def _answer(self, request: Request) -> str:
         """The draw's answer; a cached one is the nearest earlier draw that was not."""
-        draw = request.draw
-        cache = self._models[self._name].cache or 0
-        while draw > 0 and self._uniform(request, draw, "cache") < cache:
-            draw -= 1
+        draw = self._origin(request)
         name, model = self._name, self._models[self._name]
         if model.drift is not None:
             passed = request.slot - model.drift.after
@@ -145,6 +146,18 @@ class SimulatedProvider:
         if name == self._name and model.dilute_with is not None and diluted:
             name = model.dilute_with
         return self._pick(name, request, self._uniform(request, draw, "answer"))
+
+    def _origin(self, request: Request) -> int:
+        """The draw whose answer this one repeats: itself where the cache has no part."""
+        cache, draw = self._models[self._name].cache or 0, request.draw
+        known = self._repeated.setdefault((request.seed, request.role, request.cell), {})
+        walked = []
+        while draw > 0 and draw not in known and self._uniform(request, draw, "cache") < cache:
+            walked.append(draw)
+            draw -= 1
+        draw = known.get(draw, draw)
+        known.update(dict.fromkeys(walked, draw))
+        return draw
 
     def _pick(self, name: str, request: Request, uniform: float) -> str:
         cells = self._models[name].cells

@@ -7,7 +7,7 @@ import sys
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provenance.canonical import canonical_json
@@ -126,6 +126,7 @@ def test_nothing_is_written_through_a_store_that_is_open_to_read(sealed, append)
 anything = st.text(st.characters(), max_size=60)
 
 
+@settings(deadline=None)  # a new store each time waits for the disk
 @given(anything, anything, anything)
 def test_whatever_an_endpoint_says_is_written_and_read_back(tmp_path_factory, text, name, message):
     clean = "".join("�" if "\ud800" <= c <= "\udfff" else c for c in text)

@@ -93,6 +93,15 @@ def test_a_cache_repeats_the_answer_before(make):
     assert repeats == pytest.approx(0.4 + 0.6 * 0.1, abs=0.04)
 
 
+def test_a_full_cache_gives_one_answer_without_walking_back_each_time(make):
+    provider = make(None, '[models.a]\ncache = 1.0\ncells."*" = {"1" = 0.5, "2" = 0.5}')
+    asked = []
+    uniform = provider._uniform
+    provider._uniform = lambda *key: asked.append(key) or uniform(*key)
+    assert len(set(texts(provider, 400))) == 1
+    assert len(asked) < 400 * 6
+
+
 def test_drift_goes_from_one_model_to_the_other_by_slot(make):
     provider = make("drifting")
     at = lambda slot: Counter(texts(provider, 600, slot=slot))["x"] / 600  # noqa: E731
@@ -130,6 +139,7 @@ def test_an_unknown_cell_without_a_fallback_is_an_error(make):
         ('[models.a]\nbase = "b"', "which is not there"),
         ('[models.a]\ndilute_with = "b"\nepsilon = 0.1', "names 'b'"),
         ("[models.a]\nepsilon = 0.1", "go together"),
+        ("[models.a]\nlatency_ms = inf", "latency_ms"),
         ("[models", "not TOML"),
         ("", "models"),
     ],

@@ -26,6 +26,8 @@ SHOWN = {
         ("New York", "new york"),
         ("Straße!", "strasse"),
         ("北京。", "北京"),
+        ("กรุงเทพ", "กรุงเทพ".casefold()),
+        ("हिन्दी।", "हिन्दी"),
         ("Sure! My favourite is blue", "⟨sure…⟩"),
     ],
     "letter": [("k", "K"), ("The letter is **Q**", "Q"), ("Sure", "⟨sure…⟩")],
@@ -71,6 +73,12 @@ def test_no_answer_breaks_a_reading(reading, answer):
     category = read(reading, answer)
     assert category
     assert len(category) <= 200
+
+
+@pytest.mark.parametrize("reading", READINGS)
+def test_every_category_can_be_written(reading):
+    for answer in ("\ud800", "\ud800x", "7 \udfff", "blue\ud83d"):
+        read(reading, answer).encode("utf-8")
 
 
 @pytest.mark.parametrize("reading", READINGS)
