@@ -1,7 +1,8 @@
 """The chain: each line of ``transcript.jsonl`` carries the digest of itself and of its past.
 
 A line is the canonical JSON (RFC 8785) of ``{"hash": H, "prev": P, "record": R}``. P is the H of
-the line before, 64 zeros for the first. H is the SHA-256 of the line's own bytes without H, so no
+the line before; for the first it is `chain_start`, a digest of plan, battery and copies, so that
+records cannot be put under another plan. H is the SHA-256 of the line's own bytes without H, so no
 JSON library is needed to check it and none can disagree about it. Line 1, for example::
 
     sed -n 1p transcript.jsonl | (printf '{'; cut -b 76-) | tr -d '\\n' | sha256sum
@@ -16,17 +17,29 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from provenance.canonical import canonical_json
 from provenance.errors import TamperedEvidence
 
-START = "0" * 64
-
+_FOUNDATION = re.compile(r"(plan|battery|copies/[^/]+)\.json")
 _LINE = re.compile(
     rb'\{"hash":"([0-9a-f]{64})",("prev":"([0-9a-f]{64})","record":(\{.*\})\})\n?', re.DOTALL
 )
+
+
+def chain_start(files: Mapping[str, str]) -> str:
+    """What the first record follows: SHA-256 over the foundation's names and digests.
+
+    Parameters
+    ----------
+    files
+        SHA-256 of files by name, as in the seal; only plan, battery and copies are taken.
+    """
+    foundation = {name: d for name, d in files.items() if _FOUNDATION.fullmatch(name)}
+    return hashlib.sha256(canonical_json(foundation)).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +128,18 @@ def read_line(line: bytes, prev: str, number: int) -> Link:
             f"{link.name} was edited: its hash is not that of its content", number
         )
     if link.prev != prev:
-        raise TamperedEvidence(
-            f"{link.name} does not follow the record before it: a record was removed, inserted or "
-            "moved here",
-            number,
-        )
+        raise TamperedEvidence(misplaced(link), number)
     return link
+
+
+def misplaced(link: Link) -> str:
+    """What to say of a record that does not follow what it stands after."""
+    if link.number == 0:
+        return (
+            f"{link.name} does not follow the plan, the battery and the copies: one of these files "
+            "was edited, or records were removed or moved here"
+        )
+    return (
+        f"{link.name} does not follow the record before it: a record was removed, inserted or "
+        "moved here"
+    )

@@ -67,6 +67,11 @@ def sealed_files(store: Path) -> list[str]:
     return [name for name in names if (store / name).is_file()]
 
 
+def digests(store: Path) -> dict[str, str]:
+    """SHA-256 of each file that the seal covers."""
+    return {name: file_digest(store / name) for name in sealed_files(store)}
+
+
 def file_digest(path: Path) -> str:
     """SHA-256 of a file's bytes."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
@@ -91,11 +96,23 @@ def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> Non
                 if durable:
                     os.fsync(file.fileno())
             temporary.replace(path)
+            if durable:
+                _sync_folder(path.parent)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
     except OSError as error:
         raise EvidenceError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def _sync_folder(path: Path) -> None:
+    """Force a new name to the disk too, where folders can be opened at all."""
+    if os.name == "posix":
+        folder = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from typing import Literal
 
 from provenance.errors import TamperedEvidence
 from provenance.evidence.blobs import blob_path
-from provenance.evidence.chain import START, Link, parse_line
-from provenance.evidence.files import SEAL, TRANSCRIPT, file_digest, sealed_files
+from provenance.evidence.chain import Link, chain_start, misplaced, parse_line
+from provenance.evidence.files import SEAL, TRANSCRIPT, digests
 from provenance.evidence.seal import Seal, read_seal
 
 ProblemKind = Literal[
@@ -109,8 +109,10 @@ def check_integrity(path: Path) -> Integrity:
     if lines and not lines[-1].endswith(b"\n"):
         problems += _unfinished(len(lines) - 1, links[-1])
     rearranged = [] if seal is None else _against_seal(links, seal)
+    # A file that was edited after the seal is named as such; its records are still those sealed.
+    start = chain_start(digests(path) if seal is None else seal.files)
     # What was done to the order breaks the chain too; it is said once.
-    problems += rearranged or _breaks(links)
+    problems += rearranged or _breaks(links, start)
     if seal is not None:
         problems += _files(path, seal)
     problems += _bytes(path, links)
@@ -214,31 +216,27 @@ def _brief(problems: list[Problem], found: int, sealed: int) -> list[Problem]:
     return kept
 
 
-def _breaks(links: Sequence[Link | None]) -> list[Problem]:
+def _breaks(links: Sequence[Link | None], start: str) -> list[Problem]:
     problems: list[Problem] = []
-    previous = START
+    previous = start
     for number, link in enumerate(links):
         if link is None:
             return problems  # what follows an unreadable line cannot be checked against it
         if link.prev != previous and link.intact:
-            text = (
-                f"{link.name} does not follow the record before it: a record was removed, "
-                "inserted or moved here"
-            )
-            problems.append(Problem("chain_broken", text, number, _slot(link)))
+            problems.append(Problem("chain_broken", misplaced(link), number, _slot(link)))
         previous = link.hash
     return problems
 
 
 def _files(path: Path, seal: Seal) -> list[Problem]:
     problems = []
-    here = set(sealed_files(path))
-    for name in sorted(here | set(seal.files)):
+    here = digests(path)
+    for name in sorted(here.keys() | seal.files.keys()):
         if name not in here:
             problems.append(Problem("file_missing", f"{name} is missing", file=name))
         elif name not in seal.files:
             problems.append(Problem("file_added", f"{name} was added after the seal", file=name))
-        elif file_digest(path / name) != seal.files[name]:
+        elif here[name] != seal.files[name]:
             problems.append(Problem("file_edited", f"{name} was edited", file=name))
     return problems
 

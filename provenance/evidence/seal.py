@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from provenance.errors import TamperedEvidence
-from provenance.evidence.chain import START
 from provenance.evidence.files import SEAL, read_json
 from provenance.transcript import Frozen
 
@@ -30,7 +29,7 @@ class Seal(Frozen):
     root
         `merkle_root` of ``hashes``.
     head
-        The last of ``hashes``; 64 zeros if there is none.
+        The last of ``hashes``; empty if there is none.
     hashes
         Of the records, in order.
     files
@@ -73,8 +72,8 @@ def read_seal(store: Path) -> Seal | None:
 
 
 def head_of(hashes: Sequence[str]) -> str:
-    """What the next record would be chained to."""
-    return hashes[-1] if hashes else START
+    """The hash of the last record."""
+    return hashes[-1] if hashes else ""
 
 
 def merkle_root(hashes: Sequence[str]) -> str:

@@ -32,7 +32,7 @@ from provenance.canonical import canonical_json, digest, normalise
 from provenance.errors import EvidenceError, TamperedEvidence
 from provenance.evidence import journal
 from provenance.evidence.blobs import Blobs, blob_path
-from provenance.evidence.chain import START, Link, read_line, write_line
+from provenance.evidence.chain import Link, chain_start, read_line, write_line
 from provenance.evidence.files import (
     BATTERY,
     COPIES,
@@ -41,10 +41,9 @@ from provenance.evidence.files import (
     SEAL,
     STUDY,
     TRANSCRIPT,
-    file_digest,
+    digests,
     is_store,
     read_json,
-    sealed_files,
     write_atomically,
     write_foundation,
 )
@@ -83,7 +82,8 @@ class Store:
         self._blobs = Blobs(path)
         self._file: BinaryIO | None = None
         self._size = 0
-        self._head = START
+        # What was read above is what the chain starts from, not what the files become later.
+        self._start = self._head = chain_start(digests(path))
         self._synced = time.monotonic()
         self._unsynced = 0
 
@@ -192,10 +192,12 @@ class Store:
         Raises
         ------
         EvidenceError
-            If the store is open for reading only, or the disk does not take it. What was appended
-            before is whole.
+            If the store is open for reading only, is sealed, or the disk does not take it. What was
+            appended before is whole.
         """
         self._require_writing()
+        if self.sealed:
+            raise EvidenceError(f"{self.path} is sealed: no record is added to it")
         failed = isinstance(exchange.outcome, Failure)
         content = normalise(
             {
@@ -300,7 +302,7 @@ class Store:
             root=merkle_root(hashes),
             head=head_of(hashes),
             hashes=hashes,
-            files={name: file_digest(self.path / name) for name in sealed_files(self.path)},
+            files=digests(self.path),
         )
         write_atomically(self.path / SEAL, canonical_json(seal.model_dump(mode="json")))
         return seal
@@ -374,7 +376,7 @@ class Store:
         self._synced, self._unsynced = time.monotonic(), 0
 
     def _links(self) -> Iterator[Link]:
-        path, previous = self.path / TRANSCRIPT, START
+        path, previous = self.path / TRANSCRIPT, self._start
         if not path.is_file():
             return
         with path.open("rb") as file:

@@ -7,8 +7,9 @@ import pytest
 
 from provenance.canonical import canonical_json
 from provenance.errors import TamperedEvidence
-from provenance.evidence.chain import START, parse_line, read_line, write_line
+from provenance.evidence.chain import chain_start, parse_line, read_line, write_line
 
+START = chain_start({"plan.json": "0" * 64, "battery.json": "1" * 64})
 RECORD = {
     "slot": 3,
     "text": 'tab\t, quote", \x7f, ünï, \U0001f600',
@@ -79,3 +80,12 @@ def test_hostile_lines_are_named_and_do_not_crash(record):
 def test_what_is_no_line_is_named(line):
     with pytest.raises(TamperedEvidence, match="record 2 is not a line that this tool writes"):
         read_line(line, START, 2)
+
+
+def test_the_chain_starts_from_the_foundation_and_from_nothing_else():
+    files = {"plan.json": "a", "battery.json": "b", "copies/panel.json": "c"}
+    start = chain_start(files)
+    assert start == hashlib.sha256(canonical_json(files)).hexdigest()
+    assert chain_start(files | {"study.json": "d", "events.jsonl": "e"}) == start
+    for name in files:
+        assert chain_start(files | {name: "x"}) != start

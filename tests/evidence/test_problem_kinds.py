@@ -6,7 +6,8 @@ import pytest
 
 from provenance.errors import TamperedEvidence
 from provenance.evidence.blobs import blob_path
-from provenance.evidence.chain import START, write_line
+from provenance.evidence.chain import chain_start, write_line
+from provenance.evidence.files import digests
 from provenance.evidence.integrity import check_integrity
 from provenance.evidence.seal import merkle_root, read_seal
 from provenance.evidence.store import Store
@@ -88,7 +89,7 @@ def test_a_copy_of_a_record(sealed):
 def test_a_chain_computed_anew_says_from_where(sealed):
     records = [json.loads(line)["record"] for line in lines(sealed)]
     records[6]["final"] = False
-    previous, new = START, []
+    previous, new = chain_start(digests(sealed)), []
     for record in records:
         line, previous = write_line(previous, record)
         new.append(line)
@@ -211,7 +212,7 @@ def test_ten_thousand_records_computed_anew_are_aligned_in_time(tmp_path, append
         (path / name).write_text("{}")
 
     def chain(change):
-        previous, hashes, out = START, [], []
+        previous, hashes, out = chain_start(digests(path)), [], []
         for n in range(10_000):
             line, previous = write_line(previous, {"slot": n, "x": change if n == 1 else 0})
             hashes.append(previous)

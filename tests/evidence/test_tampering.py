@@ -2,8 +2,9 @@ import json
 
 import pytest
 
-from provenance.errors import TamperedEvidence
-from provenance.evidence.chain import START, write_line
+from provenance.errors import EvidenceError, TamperedEvidence
+from provenance.evidence.chain import chain_start, write_line
+from provenance.evidence.files import digests
 from provenance.evidence.integrity import check_integrity
 from provenance.evidence.store import Store, blob_path
 
@@ -16,9 +17,9 @@ def rewrite(path, new):
     (path / "transcript.jsonl").write_bytes(b"".join(new))
 
 
-def rechained(records):
+def rechained(path, records):
     """The lines that an attacker would write who knows the recipe."""
-    previous, out = START, []
+    previous, out = chain_start(digests(path)), []
     for record in records:
         line, previous = write_line(previous, record)
         out.append(line)
@@ -63,7 +64,7 @@ def test_swapped_records_are_named(sealed):
 def test_a_chain_that_was_rewritten_with_its_hashes_is_still_named(sealed):
     records = [json.loads(line)["record"] for line in lines(sealed)]
     records[6]["completion"]["text"] = "something else"
-    rewrite(sealed, rechained(records))
+    rewrite(sealed, rechained(sealed, records))
     with Store.open(sealed) as store:
         assert len(list(store.records())) == 10, "the chain by itself holds"
     assert check_integrity(sealed).first_record == 6
@@ -72,7 +73,7 @@ def test_a_chain_that_was_rewritten_with_its_hashes_is_still_named(sealed):
 def test_an_inserted_record_is_named(sealed):
     records = [json.loads(line)["record"] for line in lines(sealed)]
     records.insert(5, records[4] | {"slot": 99})
-    rewrite(sealed, rechained(records))
+    rewrite(sealed, rechained(sealed, records))
     assert check_integrity(sealed).first_record == 5
 
 
@@ -84,8 +85,11 @@ def test_a_cut_off_tail_is_noticed(sealed):
 
 
 def test_appended_records_are_noticed(sealed, append):
+    seal = (sealed / "seal.json").read_bytes()
+    (sealed / "seal.json").unlink()
     with Store.open(sealed, write=True) as store:
         append(store, [10])
+    (sealed / "seal.json").write_bytes(seal)
     assert check_integrity(sealed).first_record == 10
 
 
@@ -134,3 +138,23 @@ def test_an_edited_or_missing_seal(sealed):
 def test_only_digests_become_paths(sealed, name):
     with pytest.raises(TamperedEvidence, match="not a SHA-256"):
         blob_path(sealed, name)
+
+
+@pytest.mark.parametrize("name", ["plan.json", "battery.json", "copies/panel.json"])
+def test_an_unfinished_study_is_not_resumed_under_another_plan(sealed, name):
+    for later in ("seal.json", "study.json"):
+        (sealed / later).unlink()
+    with Store.open(sealed, write=True) as store:
+        assert len(list(store.records())) == 10
+    (sealed / name).write_bytes(b'{"edited":true}')
+    with pytest.raises(TamperedEvidence, match=r"record 0 .*does not follow the plan, the battery"):
+        Store.open(sealed, write=True)
+    kinds = [(p.kind, p.record) for p in check_integrity(sealed).details]
+    assert kinds == [("seal_missing", None), ("chain_broken", 0)]
+
+
+def test_a_sealed_study_takes_no_further_record(sealed, append):
+    with Store.open(sealed, write=True) as store:
+        with pytest.raises(EvidenceError, match="is sealed"):
+            append(store, [10])
+        assert len(list(store.records())) == 10

@@ -4,7 +4,8 @@ import pytest
 
 from provenance import compare, verify
 from provenance.errors import EvidenceError
-from provenance.evidence.chain import START, write_line
+from provenance.evidence.chain import chain_start, write_line
+from provenance.evidence.files import digests
 from provenance.evidence.store import Store
 
 
@@ -26,7 +27,7 @@ def test_a_changed_answer_is_named_though_the_chain_was_made_anew(study):
     path = study.store / "transcript.jsonl"
     records = [json.loads(line)["record"] for line in path.read_bytes().splitlines()]
     records[17]["completion"]["text"] = "changed"
-    previous, lines = START, []
+    previous, lines = chain_start(digests(study.store)), []
     for record in records:
         line, previous = write_line(previous, record)
         lines.append(line)
