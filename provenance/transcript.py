@@ -104,7 +104,10 @@ class Request:
     messages
         The probe's messages, the condition's system prompt included.
     max_visible_tokens
-        Tokens that the answer itself may have. Thinking is budgeted on top by the adapter.
+        Tokens that the answer itself may have.
+    thinking_tokens
+        Tokens on top of them for thinking: 0 unless the pilot found that the endpoint thinks. An
+        endpoint's own option ``reasoning`` comes first.
     decoding
         Sampling parameters that the probe or the user set. What is absent is not sent.
     seed
@@ -121,6 +124,7 @@ class Request:
     max_visible_tokens: int
     decoding: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
+    thinking_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ class BodyPlan:
     def budget(self, request: Request) -> int:
         """Tokens that an answer may have, thinking included."""
         visible = request.max_visible_tokens if self._visible is None else self._visible
-        return int(visible) + self._thinking
+        return int(visible) + (self._thinking or request.thinking_tokens)
 
     def make(self, request: Request) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
         """The body; the parameters in it that may be dropped if the server refuses them; notes."""
