@@ -35,6 +35,7 @@ NOT_IN_KEY = (
     *("seed", "store", "new", "formats", "out", "fail_on", "yes", "declaration"),
     # A study that its budget stopped is resumed with a larger one, so these are not its identity.
     *("max_requests", "budget_usd", "prices", "concurrency", "rpm", "max_age_days"),
+    "ladder",
 )
 
 
@@ -44,7 +45,9 @@ class Settings(BaseModel):
     ``new`` has three states: False refuses to repeat a finished study (the command's default),
     True starts another run beside it, None resumes what is unfinished and else starts another
     (the library's default, so that a test can run twice). ``max_requests`` None allows plans of up
-    to 20,000 requests; a number is a hard stop, in attempts.
+    to 20,000 requests; a number is a hard stop, in attempts. ``ladder`` asks each server 13
+    questions more, which parameters it heeds; None asks them where there are 300 draws a side or
+    more.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -59,6 +62,7 @@ class Settings(BaseModel):
     max_age_days: float = Field(default=30, gt=0, alias="max_age")
     max_requests: int | None = Field(default=None, ge=1)
     budget_usd: float | None = Field(default=None, gt=0)
+    ladder: bool | None = None
     prices: str | None = None
     concurrency: int | None = Field(default=None, ge=1, le=1024)
     rpm: float | None = Field(default=None, gt=0)

@@ -26,6 +26,7 @@ from provenance.findings import Finding, StudyDocument, Verdict
 from provenance.library.panel import Panel
 from provenance.providers.base import Provider
 from provenance.sampling.budget import Budget
+from provenance.sampling.pilot import pilot_sides
 from provenance.sampling.prepare import Prepared
 from provenance.sampling.prepare import prepare as prepare_sides
 from provenance.sampling.runner import Gate, Progress, ProgressCallback, Runner
@@ -222,8 +223,23 @@ async def record(prepared: Prepared, progress: ProgressCallback | None = None) -
             for provider in _distinct(prepared.providers.values()):
                 opened.append(provider)
                 await provider.open()
+            gates = _gates(prepared)
+            pilots = await pilot_sides(
+                prepared.providers,
+                store,
+                budget,
+                gates,
+                with_ladder=prepared.ladder,
+                tell=lambda message: _tell(progress, "pilot", message),
+            )
             runner = Runner(
-                plan, prepared.providers, store, budget, _gates(prepared), progress=progress
+                plan,
+                prepared.providers,
+                store,
+                budget,
+                gates,
+                progress=progress,
+                thinking={role: found.thinking_tokens for role, found in pilots.items()},
             )
             outcome = await runner.run()
         finally:
@@ -351,9 +367,9 @@ def _completion_rows(path: Path) -> list[dict[str, Any]]:
         ]
 
 
-def _tell(progress: ProgressCallback | None, phase: str) -> None:
+def _tell(progress: ProgressCallback | None, phase: str, message: str = "") -> None:
     if progress is not None:
-        progress(Progress(0, 0, 0, 0, None, None, 0.0, None, phase))
+        progress(Progress(0, 0, 0, 0, None, None, 0.0, None, phase, message))
 
 
 def _loop_runs() -> bool:

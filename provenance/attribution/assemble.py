@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 
 from provenance import __version__
-from provenance.attribution import describe
+from provenance.attribution import conduct, describe
 from provenance.attribution.equality import Equality, draws_by_family, equality
 from provenance.attribution.missing import examine_missing
 from provenance.attribution.observations import Observations, observe
 from provenance.attribution.order import examine_order
 from provenance.attribution.verdict import Case, decide
 from provenance.battery import Cell
-from provenance.canonical import clean_text
 from provenance.endpoint import Endpoint
 from provenance.findings import (
     BatteryRef,
@@ -103,7 +102,12 @@ def analyse_transcript(
             completed={role: len(transcript.completed(role)) for role in ROLES},
             used={role: sum(c.n(role) for c in observations.used()) for role in ROLES},
             failed=failed,
+            asked_again={
+                role: sum(c.asked_again[role] for c in observations.cells) for role in ROLES
+            },
             failure_p=missing.failure_p,
+            failure_side=missing.side,
+            failure_family=missing.family,
             minimum_coverage=rules["minimum_coverage"],
             failure_alpha=rules["failure_alpha"],
             serial=order.repeats,
@@ -137,6 +141,7 @@ def analyse_transcript(
             *_test_findings(tests, observations, alpha),
             *missing.findings,
             *order.findings,
+            *conduct.examine_conduct(transcript, events),
         ),
         propositions=_propositions(),
         cells=tuple(describe.cell_counts(c) for c in observations.cells),
@@ -145,7 +150,12 @@ def analyse_transcript(
         sensitivity=tuple(sensitivity),
         coverage=describe.coverage(observations, transcript, planned),
         failures=describe.failures(transcript, cells),
-        usage=describe.usage(transcript, plan["prices"], endpoints),
+        usage=describe.usage(
+            transcript,
+            plan["prices"],
+            endpoints,
+            {role: conduct.pilot_answers(events, role) for role in ROLES},
+        ),
         alternatives=_alternatives(label),
         deviations=_deviations(plan, events, observations),
         limits=_limits(endpoints, sensitivity, timed=bool(order.repeats)),
@@ -183,12 +193,8 @@ def _side(
     transcript: Transcript,
     events: Sequence[Mapping[str, Any]],
 ) -> Any:
-    found: dict[str, Any] = {}
-    for event in events:
-        if event["kind"] == "capabilities" and event["values"]["role"] == role:
-            found |= {clean_text(str(k)): v for k, v in event["values"]["found"].items()}
     records = [r for r in transcript if r.role == role]
-    return describe.side(endpoints[role], records, found)
+    return describe.side(endpoints[role], records, conduct.capabilities(events, role))
 
 
 def _clearest(tests: Equality, observations: Observations) -> dict[str, str]:

@@ -16,7 +16,7 @@ from provenance.findings import (
     Side,
     UsageTotal,
 )
-from provenance.transcript import ROLES, Record, Role, Transcript
+from provenance.transcript import ROLES, Completion, Record, Role, Transcript
 
 _MOST_CATEGORIES = 40
 _OTHER = "…other"
@@ -113,7 +113,10 @@ def failures(transcript: Transcript, cells: Sequence[Cell]) -> tuple[FailureCoun
 
 
 def usage(
-    transcript: Transcript, prices: Mapping[str, Any], endpoints: Mapping[Role, Endpoint]
+    transcript: Transcript,
+    prices: Mapping[str, Any],
+    endpoints: Mapping[Role, Endpoint],
+    pilots: Mapping[Role, Sequence[Completion | None]],
 ) -> UsageTotal:
     """Attempts and tokens of the whole study; a recording is read, not asked, and costs nothing.
 
@@ -123,12 +126,15 @@ def usage(
         Per side {"input", "output"} in dollars per million tokens, or None if unknown.
     endpoints
         Per side.
+    pilots
+        Per side, the answers to pilot requests; None for one without.
     """
     by_side: dict[str, dict[str, float | int | None]] = {}
     for role in ROLES:
         asked = endpoints[role].provider != "replay"
         attempts = [r for r in transcript.attempts if r.role == role and asked]
-        uses = [r.completion.usage for r in attempts if r.completion is not None]
+        answers = [*(r.completion for r in attempts), *pilots[role]]
+        uses = [completion.usage for completion in answers if completion is not None]
         prompt = _total([u.prompt_tokens for u in uses])
         completion = _total([u.completion_tokens for u in uses])
         price = prices.get(role)
@@ -138,7 +144,7 @@ def usage(
         elif price is not None and prompt is not None and completion is not None:
             usd = (prompt * price["input"] + completion * price["output"]) / 1e6
         by_side[role] = {
-            "requests": len(attempts),
+            "requests": len(answers),
             "prompt_tokens": prompt,
             "completion_tokens": completion,
             "usd": usd,

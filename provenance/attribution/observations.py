@@ -33,9 +33,11 @@ class CellObservations:
     draws
         The same as arrays for the tests.
     available
-        All answers as arrays, those whose partner is missing included.
+        The answers that came at the first attempt, those whose partner is missing included.
     answered, failed
         Answers and final failures, per side.
+    asked_again
+        Answers that came only after a failed attempt (`Transcript.asked_again`), per side.
     """
 
     cell: Cell
@@ -46,6 +48,11 @@ class CellObservations:
     available: CellDraws
     answered: dict[Role, int]
     failed: dict[Role, int]
+    asked_again: dict[Role, int]
+
+    def lost(self, role: Role) -> int:
+        """Draws of one side that failed, at first or for good."""
+        return self.failed[role] + self.asked_again[role]
 
     def counts(self, role: Role) -> Counter[str]:
         """Categories of one side."""
@@ -107,6 +114,7 @@ def observe(
             by_cell[record.cell].append(record)
         else:
             failed[record.cell][record.role] += 1
+    again = transcript.asked_again
     observed, out_of_time = [], 0
     for cell in cells:
         answers = by_cell.get(cell.id, [])
@@ -120,9 +128,15 @@ def observe(
                 categories=tuple(categories[r.slot] for r in used),
                 texts=tuple(_text(r) for r in used),
                 draws=_arrays(used, categories, blocked=blocked),
-                available=_arrays(answers, categories, blocked=blocked),
+                available=_arrays(
+                    [r for r in answers if r.slot not in again], categories, blocked=blocked
+                ),
                 answered={role: sum(r.role == role for r in answers) for role in ROLES},
                 failed={role: failed[cell.id][role] for role in ROLES},
+                asked_again={
+                    role: sum(r.role == role and r.slot in again for r in answers)
+                    for role in ROLES
+                },
             )
         )
     return Observations(tuple(observed), blocked, out_of_time)

@@ -28,10 +28,11 @@ class Case:
         The same after worst-case imputation of missing draws; None where that was not called for.
     planned, completed, used
         Draws per side: asked for, answered, and standing in a block with their partner.
-    failed
-        Final failures per side.
-    failure_p
-        Fisher's exact p-value that the two failure rates are equal.
+    failed, asked_again
+        Per side, draws that failed for good, and those answered only when asked again.
+    failure_p, failure_side, failure_family
+        P-value that the failure rates are equal, who fails more, and in which family (None: in
+        all).
     minimum_coverage, failure_alpha
         From the rules of the plan.
     serial
@@ -53,7 +54,10 @@ class Case:
     completed: Mapping[Role, int]
     used: Mapping[Role, int]
     failed: Mapping[Role, int]
+    asked_again: Mapping[Role, int]
     failure_p: float | None
+    failure_side: Role | None
+    failure_family: str | None
     minimum_coverage: float
     failure_alpha: float
     serial: Mapping[Role, tuple[float, float]]
@@ -126,13 +130,15 @@ def _coverage(case: Case) -> Reasons:
 def _failures(case: Case) -> Reasons:
     if case.failure_p is None or case.failure_p > case.failure_alpha:
         return []
-    shares = {role: case.failed[role] / max(1, case.planned[role]) for role in ROLES}
     values = {
         "reference_failed": case.failed["reference"],
         "suspect_failed": case.failed["suspect"],
         "p": case.failure_p,
+        "reference_asked_again": case.asked_again["reference"],
+        "suspect_asked_again": case.asked_again["suspect"],
+        "family": case.failure_family,
     }
-    if shares["suspect"] > shares["reference"]:
+    if case.failure_side == "suspect":
         return [("suspect_withholds", values)]
     return [("failures_differ_reference", values)]
 

@@ -86,6 +86,15 @@ SAMPLING: Mapping[str, Any] = {
     "rpm": Annotated[
         float | None, _option("--rpm", _LIMITS, "Requests a minute to a host, at most.", "N")
     ],
+    "ladder": Annotated[
+        bool | None,
+        typer.Option(
+            "--ladder/--no-ladder",
+            rich_help_panel=_WHAT,
+            help="Ask each server 13 questions more: which parameters does it heed? Default: from "
+            "300 draws a side on.",
+        ),
+    ],
     "yes": Annotated[
         bool,
         _option(

@@ -61,6 +61,7 @@ def _as_json(ready: Prepared) -> dict[str, Any]:
             "cells": len(ready.plan.cells),
         },
         "draws": {role: sum(ready.plan.draws(role)) for role in ready.endpoints},
+        "pilot": ready.plan.header["pilot"],
         "estimate": asdict(ready.estimate),
         "hosts": [asdict(host) for host in ready.hosts],
         "sensitivity": [row.model_dump(mode="json") for row in ready.sensitivity],

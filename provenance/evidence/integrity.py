@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Literal
 
 from provenance.errors import TamperedEvidence
+from provenance.evidence import journal
 from provenance.evidence.blobs import blob_path
 from provenance.evidence.chain import Link, chain_start, misplaced, parse_line
-from provenance.evidence.files import SEAL, TRANSCRIPT, digests
+from provenance.evidence.files import EVENTS, SEAL, TRANSCRIPT, digests
 from provenance.evidence.seal import Seal, read_seal
 
 ProblemKind = Literal[
@@ -115,7 +116,9 @@ def check_integrity(path: Path) -> Integrity:
     problems += rearranged or _breaks(links, start)
     if seal is not None:
         problems += _files(path, seal)
-    problems += _bytes(path, links)
+    checked: set[str] = set()
+    problems += _bytes(path, links, checked)
+    problems += _event_bytes(path, checked)
     return Integrity(tuple(problems), len(lines), None if seal is None else seal.root)
 
 
@@ -241,9 +244,8 @@ def _files(path: Path, seal: Seal) -> list[Problem]:
     return problems
 
 
-def _bytes(path: Path, links: Sequence[Link | None]) -> list[Problem]:
+def _bytes(path: Path, links: Sequence[Link | None], checked: set[str]) -> list[Problem]:
     problems = []
-    checked: set[str] = set()
     for number, link in enumerate(links):
         if link is None or not link.intact:
             continue  # an edited line may name anything
@@ -262,6 +264,28 @@ def _bytes(path: Path, links: Sequence[Link | None]) -> list[Problem]:
                 done = "are missing" if kind == "bytes_missing" else "were changed"
                 text = f"{link.name}: the bytes of its {what} ({sha256[:16]}…) {done}"
                 problems.append(Problem(kind, text, number, _slot(link)))
+    return problems
+
+
+def _event_bytes(path: Path, checked: set[str]) -> list[Problem]:
+    """The bytes of exchanges that are no draws."""
+    try:
+        events = journal.read(path / EVENTS)
+    except TamperedEvidence as error:
+        return [Problem("file_edited", str(error), file=EVENTS)]
+    problems = []
+    for number, event in enumerate(events):
+        values = event["values"] if isinstance(event["values"], dict) else {}
+        for key, what in (("request_sha256", "request"), ("response_sha256", "response")):
+            if key not in values or values[key] in checked:
+                continue
+            sha256 = str(values[key])
+            checked.add(sha256)
+            kind = _state(path, sha256)
+            if kind is not None:
+                done = "are missing" if kind == "bytes_missing" else "were changed"
+                text = f"line {number + 1} of {EVENTS}: the bytes of its {what} {done}"
+                problems.append(Problem(kind, text, file=EVENTS))
     return problems
 
 

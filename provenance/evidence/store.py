@@ -198,7 +198,6 @@ class Store:
         self._require_writing()
         if self.sealed:
             raise EvidenceError(f"{self.path} is sealed: no record is added to it")
-        failed = isinstance(exchange.outcome, Failure)
         content = normalise(
             {
                 "slot": slot,
@@ -208,15 +207,7 @@ class Store:
                 "block": block,
                 "attempt": attempt,
                 "final": final,
-                "started_utc": exchange.started_utc,
-                "elapsed_s": exchange.elapsed_s,
-                "first_byte_s": exchange.first_byte_s,
-                "status": exchange.status,
-                "headers": exchange.headers,
-                "request_sha256": self._blobs.keep(exchange.request),
-                "response_sha256": self._blobs.keep(exchange.response),
-                "completion": None if failed else _plain(exchange.outcome),
-                "failure": _plain(exchange.outcome) if failed else None,
+                **self._exchanged(exchange),
             }
         )
         # Read before it is written: what this tool could not read back is never in the chain.
@@ -267,6 +258,17 @@ class Store:
         """
         self._require_writing()
         journal.add(self.path / EVENTS, {"kind": kind, "values": normalise(dict(values))})
+
+    def witness(self, kind: str, exchange: Exchange, values: Mapping[str, Any]) -> None:
+        """Write an exchange that is no draw (a pilot request) as an event, with its bytes.
+
+        Raises
+        ------
+        EvidenceError
+            If the store is open for reading only, or the disk does not take it.
+        """
+        self._require_writing()
+        self.note(kind, {**values, **self._exchanged(exchange)})
 
     def notes(self) -> list[dict[str, Any]]:
         """All events; a last one that is torn is left out.
@@ -329,6 +331,21 @@ class Store:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _exchanged(self, exchange: Exchange) -> dict[str, Any]:
+        """The fields of an exchange, its bytes kept."""
+        failed = isinstance(exchange.outcome, Failure)
+        return {
+            "started_utc": exchange.started_utc,
+            "elapsed_s": exchange.elapsed_s,
+            "first_byte_s": exchange.first_byte_s,
+            "status": exchange.status,
+            "headers": exchange.headers,
+            "request_sha256": self._blobs.keep(exchange.request),
+            "response_sha256": self._blobs.keep(exchange.response),
+            "completion": None if failed else _plain(exchange.outcome),
+            "failure": _plain(exchange.outcome) if failed else None,
+        }
 
     def _require_writing(self) -> None:
         if self._file is None:

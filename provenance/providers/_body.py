@@ -49,7 +49,7 @@ class BodyPlan:
         self._visible = endpoint.option("max_tokens")
         if self._visible is not None and self._visible < 1:
             raise UsageError("option max_tokens: expected at least 1")
-        self._thinking, self._effort = _reasoning(endpoint.option("reasoning", False))
+        self._thinking, self._effort = reasoning_option(endpoint)
         system_file = endpoint.option("system_file")
         self._system = None if system_file is None else read_text(system_file, "system_file")
         self._extra = _extra(endpoint.family("body"))
@@ -134,8 +134,15 @@ def encode(body: dict[str, Any]) -> bytes:
     return clean_text(text).encode()
 
 
-def _reasoning(value: Any) -> tuple[int, str | None]:
-    """Tokens for thinking, and the effort to ask for."""
+def reasoning_option(endpoint: Endpoint) -> tuple[int, str | None]:
+    """Tokens for thinking, and the effort to ask for, as the option ``reasoning`` has them.
+
+    Raises
+    ------
+    UsageError
+        If the option has another value.
+    """
+    value = endpoint.option("reasoning", False)
     if value is False:
         return 0, None
     if value is True:

@@ -73,7 +73,8 @@ def estimated_tokens(request: Request) -> tuple[int, int, int]:
     """(prompt low, prompt high, completion high) in tokens, before anything is sent."""
     size = prompt_bytes(request)
     overhead = 8 * len(request.messages)
-    return size // 5 + overhead, size // 2 + overhead + 16, request.max_visible_tokens
+    completion = request.max_visible_tokens + request.thinking_tokens
+    return size // 5 + overhead, size // 2 + overhead + 16, completion
 
 
 class Budget:
@@ -121,8 +122,12 @@ class Budget:
 
     def replay(self, record: Record) -> None:
         """Count an attempt of an earlier session of this study."""
+        self.replay_pilot(record.role, record.completion)
+
+    def replay_pilot(self, role: Role, completion: Completion | None) -> None:
+        """Count a pilot request of an earlier session of this study."""
         self.requests += 1
-        self._count(record.role, record.completion)
+        self._count(role, completion)
 
     def reserve(self, request: Request) -> float:
         """Make room for one attempt; returns the reservation for `settle`.

@@ -21,6 +21,7 @@ from provenance.library.panel import Panel
 from provenance.library.sensitivity import planned_sensitivity
 from provenance.providers import create
 from provenance.providers.base import Provider
+from provenance.sampling import pilot
 from provenance.sampling.budget import Price, estimated_tokens, find_price
 from provenance.sampling.plan import RULES, Plan, make_plan
 from provenance.sampling.questions import Questions, choose, stored_reference_warnings
@@ -30,6 +31,9 @@ from provenance.transcript import Role
 UNASKED_LIMIT = 20_000
 _REMOTE_SECONDS = (0.3, 4.0)  # a short answer from a hosted model, low and high
 _LOCAL_SECONDS = (0.0005, 0.3)
+_LADDER_FROM = 300  # draws a side from which the ladder's questions are less than 5% of a study
+# (prompt, completion) tokens of a pilot request, without thinking: that is what it is to learn.
+_PILOT_LOW, _PILOT_HIGH = (20, 1), (48, 32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,10 @@ class HostEstimate:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a plan will cost, as ranges; None where a price is unknown."""
+    """What a plan will cost, as ranges; None where a price is unknown.
+
+    Pilot requests are in it. Thinking is not: how much of it there is, the pilot finds out.
+    """
 
     requests: int
     tokens_low: int | None
@@ -75,6 +82,7 @@ class Prepared:
     prices: Mapping[Role, Price | None]
     settings: Settings
     panel: Panel | None
+    ladder: bool
     hosts: tuple[HostEstimate, ...]
     estimate: Estimate
     warnings: tuple[str, ...]
@@ -153,6 +161,9 @@ def prepare(
         "settings": settings.analysis(),
     }
     key = digest(identity)
+    ladder = settings.ladder
+    if ladder is None:
+        ladder = max(sum(d) for d in questions.draws.values()) >= _LADDER_FROM
     price_file = Path(settings.prices) if settings.prices else None
     prices = {role: find_price(endpoint, price_file) for role, endpoint in endpoints.items()}
     header = {
@@ -166,13 +177,17 @@ def prepare(
         "declaration": dict(settings.declaration),
         "rules": RULES,
         "blocked": not replays,
+        "pilot": {
+            str(role): pilot.requests(provider, with_ladder=ladder)
+            for role, provider in providers.items()
+        },
         "notes": list(questions.notes),
         "prices": {str(role): _rates(price) for role, price in prices.items()},
         "environment": _environment(),
     }
     seed = secrets.randbelow(2**32) if settings.seed is None else settings.seed
     plan = make_plan(header, questions.cells, questions.draws, seed=seed, blocked=not replays)
-    hosts, estimate = _estimate(plan, providers, prices, settings)
+    hosts, estimate = _estimate(plan, providers, prices, settings, ladder=ladder)
     subject = endpoints.get("suspect") or endpoints["reference"]
     store = settings.store or Path("reports") / f"{subject.slug}-{key[:8]}"
     warnings = [*questions.notes, *stored_reference_warnings(questions, replays)]
@@ -187,6 +202,7 @@ def prepare(
         prices=prices,
         settings=settings,
         panel=_panel(questions, settings),
+        ladder=ladder,
         hosts=hosts,
         estimate=estimate,
         warnings=tuple(warnings),
@@ -222,6 +238,8 @@ def _estimate(
     providers: Mapping[Role, Provider],
     prices: Mapping[Role, Price | None],
     settings: Settings,
+    *,
+    ladder: bool,
 ) -> tuple[tuple[HostEstimate, ...], Estimate]:
     hosts: dict[str, list[float]] = {}
     low = high = 0
@@ -246,17 +264,32 @@ def _estimate(
         places = settings.concurrency or provider.concurrency
         for i in (0, 1):
             seconds[slot.role][i] += span[i] / (places if provider.host else 1)
+    pilots = {r: pilot.requests(p, with_ladder=ladder) for r, p in providers.items()}
+    for role, provider in providers.items():
+        n, price = pilots[role], prices[role]
+        low += n * sum(_PILOT_LOW)
+        high += n * sum(_PILOT_HIGH)
+        if price is not None:
+            usd_low += n * price.of(*_PILOT_LOW)
+            usd_high += n * price.of(*_PILOT_HIGH)
+        if provider.host is not None and n:
+            row = hosts.setdefault(provider.host, [0, 0, 0.0])
+            row[0] += n
+            row[1] += n * sum(_PILOT_HIGH)
+            row[2] += n * price.of(*_PILOT_HIGH) if price else 0.0
+        for i in (0, 1):
+            seconds[role][i] += n * (_REMOTE_SECONDS if provider.host else _LOCAL_SECONDS)[i]
     for role, provider in providers.items():
         rpm = settings.rpm or provider.endpoint.option("rpm")
         if rpm:
-            floor = sum(plan.draws(role)) / rpm * 60
+            floor = (sum(plan.draws(role)) + pilots[role]) / rpm * 60
             seconds[role] = [max(s, floor) for s in seconds[role]]
     known = None not in prices.values()
     requests = sum(
         sum(plan.draws(role))
         for role, provider in providers.items()
         if provider.endpoint.provider != "replay"
-    )
+    ) + sum(pilots.values())
     estimates = tuple(
         HostEstimate(host, int(n), int(tokens), usd if known else None)
         for host, (n, tokens, usd) in hosts.items()

@@ -10,7 +10,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from provenance.errors import BudgetExhausted
 from provenance.evidence.store import Store
@@ -127,6 +127,8 @@ class Runner:
         Per side; two sides at one host share a gate.
     progress
         Called after every attempt, and while nothing moves not at all.
+    thinking
+        Per side, room for thinking that each request gets on top of its visible tokens.
     stop
         Asked before each slot is started; True ends the sampling early (a sequential test).
     """
@@ -140,6 +142,7 @@ class Runner:
         gates: Mapping[Role, Gate],
         *,
         progress: ProgressCallback | None = None,
+        thinking: Mapping[Role, int] | None = None,
         stop: Callable[[], bool] = lambda: False,
     ) -> None:
         self._plan = plan
@@ -148,6 +151,7 @@ class Runner:
         self._budget = budget
         self._gates = gates
         self._progress = progress
+        self._thinking = thinking or {}
         self._stop = stop
         self._jitter = random.Random(plan.seed)
         self._run: dict[Role, int] = {"reference": 0, "suspect": 0}
@@ -191,6 +195,7 @@ class Runner:
                     await gate.leave()
                     break
                 first = attempts.get(slot.index, 0) + 1
+                request = replace(request, thinking_tokens=self._thinking.get(slot.role, 0))
                 tasks.add(asyncio.create_task(self._ask(slot, request, gate, first)))
             await asyncio.gather(*tasks)
         finally:

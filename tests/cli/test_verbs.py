@@ -179,9 +179,10 @@ def test_plan_shows_cost_and_sensitivity_and_sends_nothing(
 def test_plan_as_json(run, endpoint, server, panel):
     done = run("plan", endpoint("a"), server.remote, "--panel", panel, "--json")
     plan = json.loads(done.stdout)
-    assert plan["estimate"]["requests"] == sum(plan["draws"].values())
+    assert plan["pilot"] == {"reference": 0, "suspect": 2}
+    assert plan["estimate"]["requests"] == sum(plan["draws"].values()) + 2
     assert plan["hosts"][0]["host"] == "relay.example:8080"
-    assert plan["hosts"][0]["requests"] == plan["draws"]["suspect"]
+    assert plan["hosts"][0]["requests"] == plan["draws"]["suspect"] + 2
     assert {row["alternative"] for row in plan["sensitivity"]} == {"like-a", "very-other"}
 
 
