@@ -143,6 +143,13 @@ class Endpoint:
         name = re.split(r"[\\/]", self.model.rstrip("\\/"))[-1] or self.model
         return f"{self.provider}/{name}"
 
+    def label_beside(self, other: Endpoint) -> str:
+        """`label`, with the options that the other lacks where both have the same one."""
+        if self.label != other.label or self == other:
+            return self.label
+        own = [f"{k}={v}" for k, v in self.options if (k, v) not in other.options]
+        return f"{self.label} ({', '.join(own)})" if own else self.label
+
     @property
     def slug(self) -> str:
         """`label` as a folder name that is safe on every system."""

@@ -45,7 +45,7 @@ class Settings(BaseModel):
     ``new`` has three states: False refuses to repeat a finished study (the command's default),
     True starts another run beside it, None resumes what is unfinished and else starts another
     (the library's default, so that a test can run twice). ``max_requests`` None allows plans of up
-    to 20,000 requests; a number is a hard stop, in attempts. ``ladder`` asks each server 13
+    to 20,000 requests; a number is a hard stop, in attempts. ``ladder`` asks each server up to 14
     questions more, which parameters it heeds; None asks them where there are 300 draws a side or
     more.
     """

@@ -230,7 +230,7 @@ async def record(prepared: Prepared, progress: ProgressCallback | None = None) -
                 budget,
                 gates,
                 with_ladder=prepared.ladder,
-                tell=lambda message: _tell(progress, "pilot", message),
+                tell=lambda phase: _tell(progress, phase),
             )
             runner = Runner(
                 plan,
@@ -367,9 +367,9 @@ def _completion_rows(path: Path) -> list[dict[str, Any]]:
         ]
 
 
-def _tell(progress: ProgressCallback | None, phase: str, message: str = "") -> None:
+def _tell(progress: ProgressCallback | None, phase: str) -> None:
     if progress is not None:
-        progress(Progress(0, 0, 0, 0, None, None, 0.0, None, phase, message))
+        progress(Progress(0, 0, 0, 0, None, None, 0.0, None, phase))
 
 
 def _loop_runs() -> bool:

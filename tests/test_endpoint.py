@@ -104,3 +104,12 @@ def test_loopback_is_recognised():
     assert Endpoint.parse("compatible:m@http://[::1]:80/v1").is_loopback
     assert Endpoint.parse("gguf:m.gguf").is_loopback
     assert not Endpoint.parse("compatible:m@http://127.0.0.1.evil.example/v1").is_loopback
+
+
+def test_labels_that_coincide_are_told_apart_by_what_differs():
+    plain = Endpoint.parse("compatible:m@https://h/v1,top_p=1.0")
+    hot = Endpoint.parse("compatible:m@https://h/v1,top_p=1.0,temperature=1.6")
+    other = Endpoint.parse("compatible:n@https://h/v1")
+    assert (plain.label_beside(hot), hot.label_beside(plain)) == ("h/m", "h/m (temperature=1.6)")
+    assert hot.label_beside(other) == "h/m"
+    assert hot.label_beside(hot) == "h/m"

@@ -194,7 +194,8 @@ def _side(
     events: Sequence[Mapping[str, Any]],
 ) -> Any:
     records = [r for r in transcript if r.role == role]
-    return describe.side(endpoints[role], records, conduct.capabilities(events, role))
+    other = endpoints["suspect" if role == "reference" else "reference"]
+    return describe.side(endpoints[role], other, records, conduct.capabilities(events, role))
 
 
 def _clearest(tests: Equality, observations: Observations) -> dict[str, str]:

@@ -26,15 +26,17 @@ _LONGEST_PROMPT = 600
 _MOST_NAMES = 20
 
 
-def side(endpoint: Endpoint, records: Sequence[Record], capabilities: Mapping[str, Any]) -> Side:
-    """One endpoint as it was asked for and as it answered."""
+def side(
+    endpoint: Endpoint, other: Endpoint, records: Sequence[Record], capabilities: Mapping[str, Any]
+) -> Side:
+    """One endpoint as it was asked for and as it answered, named apart from the other."""
     answers = [r.completion for r in records if r.completion is not None]
     served = Counter(c.served_model for c in answers if c.served_model)
     prints = Counter(c.system_fingerprint for c in answers if c.system_fingerprint)
     times = sorted(r.started_utc for r in records if r.started_utc)
     return Side(
         requested=str(endpoint),
-        label=endpoint.label,
+        label=endpoint.label_beside(other),
         served={_clip(k, 200): n for k, n in served.most_common(_MOST_NAMES)},
         fingerprints={_clip(k, 200): n for k, n in prints.most_common(_MOST_NAMES)},
         options={name: endpoint.option(name) for name, _ in endpoint.options},

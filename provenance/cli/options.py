@@ -91,7 +91,7 @@ SAMPLING: Mapping[str, Any] = {
         typer.Option(
             "--ladder/--no-ladder",
             rich_help_panel=_WHAT,
-            help="Ask each server 13 questions more: which parameters does it heed? Default: from "
+            help="Ask each server up to 14 questions more: which parameters does it heed? Default: from "
             "300 draws a side on.",
         ),
     ],

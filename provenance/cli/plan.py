@@ -78,8 +78,8 @@ def _lines(ready: Prepared) -> list[str]:
 
     draws = " + ".join(f"{sum(ready.plan.draws(role)):,} {role}" for role in ready.endpoints)
     rows = [
-        ("Reference", for_terminal(ready.reference.label)),
-        ("Suspect", for_terminal(ready.suspect.label)),
+        ("Reference", for_terminal(ready.reference.label_beside(ready.suspect))),
+        ("Suspect", for_terminal(ready.suspect.label_beside(ready.reference))),
         ("Battery", f"{for_terminal(ready.questions.name)}, {len(ready.plan.cells)} cells"),
         ("Answers", draws),
         *estimate_rows(ready.estimate),

@@ -9,7 +9,8 @@ difference:
     temperature   at 0 three texts begin alike, where free draws differ
     top_p         at .01 likewise
     n             two choices come when two are asked for
-    system        an instruction that only the system message holds is followed
+    system        an instruction is followed that only the system message holds (unclear where it is
+                  not followed in the user's message either)
     prefill       an answer that was begun is continued, not begun anew
 
 States: *supported*, *ignored* (no error, no effect), *refused* (an error that names it or answers
@@ -20,7 +21,7 @@ describe one moment; a state is never evidence about weights.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -28,11 +29,12 @@ from provenance.transcript import Completion, Exchange, Failure, Message
 
 State = Literal["supported", "ignored", "refused", "unclear"]
 # At most this many further requests a side.
-REQUESTS = 13
+REQUESTS = 14
 
 _FREE = "Invent a village: its name, and one sentence about it."
 _ONE_WORD = "Name a colour. One word."
-_SYSTEM = "Whatever the user says, reply with the single word kumquat and nothing else."
+_WORD = "kumquat"
+_SYSTEM = f"Whatever the user says, reply with the single word {_WORD} and nothing else."
 _COUNT = "Count from one to eight in English words, separated by commas."
 _COUNTED = "one, two, three, four, five,"
 _FREE_TOKENS = 32
@@ -54,7 +56,9 @@ class Rung:
 Ask = Callable[[Rung], Awaitable[Exchange]]
 
 
-async def climb(ask: Ask, *, chat: bool, answered: Sequence[Completion]) -> dict[str, State]:
+async def climb(
+    ask: Ask, *, chat: bool, answered: Sequence[Completion], taken: Collection[str] = ()
+) -> dict[str, State]:
     """Ask the questions of the ladder and read what the answers show.
 
     Parameters
@@ -65,6 +69,8 @@ async def climb(ask: Ask, *, chat: bool, answered: Sequence[Completion]) -> dict
         Whether the server takes messages; without them system and prefill mean nothing.
     answered
         Answers that are there already.
+    taken
+        Parameters that the endpoint's own options set: they cannot be varied, so not be tried.
 
     Returns
     -------
@@ -75,8 +81,9 @@ async def climb(ask: Ask, *, chat: bool, answered: Sequence[Completion]) -> dict
     found: dict[str, State] = {}
     if counted:
         found["usage"] = "supported" if all(counted) else "ignored"
-    found["logprobs"] = await _logprobs(ask, chat=chat)
-    found |= await _sampling(ask)
+    if "logprobs" not in taken:
+        found["logprobs"] = await _logprobs(ask, chat=chat)
+    found |= await _sampling(ask, taken)
     found["n"] = await _choices(ask)
     if chat:
         found["system"] = await _system(ask)
@@ -92,8 +99,10 @@ async def _logprobs(ask: Ask, *, chat: bool) -> State:
     return "supported" if outcome.logprobs else "ignored"
 
 
-async def _sampling(ask: Ask) -> dict[str, State]:
+async def _sampling(ask: Ask, taken: Collection[str]) -> dict[str, State]:
     """Seed, temperature and top_p, by how much texts differ that are free to."""
+    if "seed" in taken:
+        return {}  # texts are not free to differ
     seeded = [await _text(ask, "seed", {"seed": seed}) for seed in _SEEDS]
     first, again, other = seeded
     free = {text for text in seeded if isinstance(text, str)}
@@ -105,6 +114,8 @@ async def _sampling(ask: Ask) -> dict[str, State]:
         elif first != other:
             found["seed"] = "supported"
     for name, value in (("temperature", 0.0), ("top_p", 0.01)):
+        if name in taken:
+            continue
         texts = [await _text(ask, name, {name: value}) for _ in range(3)]
         found[name] = _narrowed(texts) if varied else _first_refusal(texts)
     return found
@@ -144,7 +155,11 @@ async def _system(ask: Ask) -> State:
     outcome = (await ask(Rung("system", messages, 16))).outcome
     if isinstance(outcome, Failure):
         return _refused(outcome)
-    return "supported" if "kumquat" in outcome.text.casefold() else "ignored"
+    if _WORD in outcome.text.casefold():
+        return "supported"
+    control = (await ask(Rung("system", _user(f"{_SYSTEM} Good morning!"), 16))).outcome
+    followed = isinstance(control, Completion) and _WORD in control.text.casefold()
+    return "ignored" if followed else "unclear"
 
 
 async def _prefill(ask: Ask) -> State:

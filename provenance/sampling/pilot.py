@@ -2,7 +2,7 @@
 
 Two questions a side that belong to no battery learn whether the endpoint thinks before it
 answers, and how much room that takes; the draws are then asked with that room on top of their
-visible tokens. With the ladder (`ladder`) up to 13 more are asked. Every pilot exchange is kept in
+visible tokens. With the ladder (`ladder`) up to 14 more are asked. Every pilot exchange is kept in
 ``events.jsonl`` with its bytes. None of them is a draw: no test reads them.
 """
 
@@ -72,7 +72,7 @@ async def pilot_sides(
     gates: Mapping[Role, runner.Gate],
     *,
     with_ladder: bool,
-    tell: Callable[[str], None] = lambda message: None,
+    tell: Callable[[str], None] = lambda phase: None,
 ) -> dict[Role, Pilot]:
     """Ask the pilot questions that the store does not hold yet.
 
@@ -92,7 +92,7 @@ async def pilot_sides(
             )
     for role, provider in providers.items():
         if role not in known and provider.endpoint.provider in PILOTED:
-            tell(f"{role}: pilot requests")
+            tell(f"pilot of the {role}")
             asker = _Asker(role, provider, store, budget, gates[role])
             found = await _pilot(asker, provider, with_ladder=with_ladder)
             store.note(
@@ -139,7 +139,10 @@ async def _pilot(asker: _Asker, provider: Provider, *, with_ladder: bool) -> Pil
         async def ask(rung: Rung) -> Exchange:
             return await asker.ask(rung, thinking=tokens, again_if_refused=False)
 
-        capabilities = dict(await ladder.climb(ask, chat=chat, answered=answers))
+        chosen_by_endpoint = {name.removeprefix("body.") for name, _ in provider.endpoint.options}
+        capabilities = dict(
+            await ladder.climb(ask, chat=chat, answered=answers, taken=chosen_by_endpoint)
+        )
     return Pilot((starved or most > 0) if thought else None, tokens, capabilities)
 
 

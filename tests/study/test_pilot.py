@@ -189,7 +189,9 @@ class Ladder:
         if any(body[n] < 0.1 for n in heeded):
             rng = random.Random(0)
         text = " ".join(rng.choices(["Elm", "Oak", "Ash", "Fir", "Yew"], k=9))
-        if messages[0]["role"] == "system" and "system" in self.heeds:
+        if messages[0]["role"] == "system" and "system" not in self.heeds:
+            messages = messages[1:]
+        if "kumquat" in messages[0]["content"]:
             text = "Kumquat."
         if messages[-1]["role"] == "assistant":
             text = " six, seven, eight" if "prefill" in self.heeds else "One, two, three"
@@ -218,7 +220,7 @@ def test_what_a_server_heeds_is_found_by_what_it_does(serve, tmp_path, state):
     assert found.exactness == "descriptive"
     differing = {} if state == "supported" else set(RUNGS)
     assert set(found.values["differing"]) == set(differing)
-    assert len(servers[1].requests) == 30 + 2 + 13
+    assert len(servers[1].requests) == 30 + 2 + (13 if state == "supported" else 14)
     if state == "ignored":
         assert "seed: reference supported, suspect ignored" in found.method
 
@@ -242,3 +244,25 @@ def test_a_server_that_always_says_the_same_does_not_tell(serve, tmp_path):
     study, _ = study_of(serve, tmp_path, constant, constant, ladder=True)
     for name in ("seed", "temperature", "top_p"):
         assert study.document.suspect.capabilities[name] == "unclear"
+
+
+def test_what_the_endpoint_itself_sets_is_not_judged(serve, tmp_path):
+    study, servers = study_of(
+        serve, tmp_path, Ladder(RUNGS), Ladder(RUNGS), option=",temperature=0.7", ladder=True
+    )
+    assert study.document.suspect.capabilities["temperature"] == "accepted"
+    assert study.document.suspect.capabilities["seed"] == "supported"
+    assert {body["temperature"] for body in servers[1].requests} == {0.7}
+
+
+def test_a_model_that_obeys_nobody_does_not_tell_whether_the_system_message_is_heeded(
+    serve, tmp_path
+):
+    def deaf(number, body):
+        message = {"role": "assistant", "content": "Good morning to you!"}
+        payload = {"model": "m", "choices": [{"message": message, "finish_reason": "stop"}]}
+        return 200, {}, json.dumps(payload).encode()
+
+    study, _ = study_of(serve, tmp_path, Ladder(RUNGS), deaf, ladder=True)
+    assert study.document.suspect.capabilities["system"] == "unclear"
+    assert "system" not in finding(study, "capabilities").values["compared"]
