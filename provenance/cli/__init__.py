@@ -80,6 +80,7 @@ for _name, _verb, _epilog in (
     ("list", probes.list_, probes.LIST_EPILOG),
     ("show", probes.show, probes.SHOW_EPILOG),
     ("check", probes.check, probes.CHECK_EPILOG),
+    ("generate", probes.generate, probes.GENERATE_EPILOG),
 ):
     _probes.command(_name, cls=VerbCommand, epilog=_epilog)(_verb)
 app.add_typer(_probes, name="probes", rich_help_panel="Questions")

@@ -91,8 +91,8 @@ SAMPLING: Mapping[str, Any] = {
         typer.Option(
             "--ladder/--no-ladder",
             rich_help_panel=_WHAT,
-            help="Ask each server up to 14 questions more: which parameters does it heed? Default: from "
-            "300 draws a side on.",
+            help="Ask each server up to 14 questions more: which parameters does it heed? Default: "
+            "from 300 draws a side on.",
         ),
     ],
     "yes": Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -38,6 +39,17 @@ Examples:
 
 Exit codes:
   0   nothing found    1   mistakes were found    2   a file that cannot be read
+"""
+GENERATE_EPILOG = """
+Examples:
+  Questions that no relay has seen, from a secret in the environment:
+    export AUDIT_SECRET=$(openssl rand -hex 32)
+    provenance probes generate --secret-env AUDIT_SECRET --out private.toml
+    provenance compare a b --config endpoints.toml --battery private.toml
+  The same secret makes the same questions again; keep it until the study is over.
+
+Exit codes:
+  0   done    1   a fault    2   usage: no secret, a short one, too many probes
 """
 
 
@@ -124,6 +136,61 @@ def check(
             print(for_terminal(f"{problem.where}: {problem.message}", 600))
         print(f"{len(targets)} checked, {len(found)} problem{'' if len(found) == 1 else 's'}")
     raise typer.Exit(1 if found else 0)
+
+
+def generate(
+    secret_env: Annotated[
+        str,
+        typer.Option(
+            "--secret-env", metavar="NAME", help="Environment variable that holds the secret."
+        ),
+    ],
+    probes: Annotated[
+        int, typer.Option("--probes", metavar="N", min=1, max=200, help="How many questions.")
+    ] = 30,
+    draws: Annotated[
+        int, typer.Option("--draws", metavar="N", min=1, max=10_000, help="Draws of each.")
+    ] = 8,
+    templates: Annotated[
+        Path | None,
+        typer.Option("--templates", metavar="FILE", help="Templates of one's own."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Where to write. Default: stdout."),
+    ] = None,
+) -> None:
+    """Make a battery from a secret: fresh wordings and values, the same readings.
+
+    A relay that sends the published questions to the real model, and the rest elsewhere, does not
+    know these. The secret itself is written nowhere.
+    """
+    import os
+
+    from provenance import battery
+    from provenance.errors import UsageError
+    from provenance.library import private
+
+    secret = os.environ.get(secret_env, "").encode()
+    if not secret:
+        raise UsageError(
+            f"the variable {secret_env} is not set: export {secret_env}=$(openssl rand -hex 32)"
+        )
+    if out is not None and out.exists():
+        raise UsageError(f"{out} exists already: choose another --out")
+    known = private.load_templates(templates)
+    avoid = [p for name in battery.families() for p in battery.load_family(name)]
+    made = private.generate(secret, probes=probes, draws=draws, templates=known, avoid=avoid)
+    text = private.to_toml(made)
+    if out is None:
+        print(text, end="")
+        return
+    out.write_text(text, encoding="utf-8")
+    least = min(t.wordings for t in known)
+    print(
+        f"{out}: {len(made.probes)} probes of {min(len(known), probes)} templates, each one of at "
+        f"least {least:,} wordings\ndigest {made.digest}"
+    )
 
 
 def _find(name: str) -> tuple[Probe, ...]:

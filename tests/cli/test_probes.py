@@ -71,3 +71,29 @@ def test_hostile_text_of_a_battery_is_made_visible(run, tmp_path):
     path.write_text(BAD.replace("Say yes.", "\\u001b[31mSay yes.").replace("no_such_", ""))
     shown = run("probes", "show", path)
     assert "\x1b" not in shown.output
+
+
+def test_generate_from_a_secret_that_stays_in_the_environment(run, tmp_path, monkeypatch):
+    secret = "correct-horse-battery-staple-0001"
+    monkeypatch.setenv("AUDIT_SECRET", secret)
+    out = tmp_path / "private.toml"
+    done = run("probes", "generate", "--secret-env", "AUDIT_SECRET", "--out", out)
+    assert done.exit_code == 0, done.output
+    battery = Battery.load(out)
+    assert f"digest {battery.digest}" in done.stdout
+    assert len(battery.probes) == 30
+    assert secret not in out.read_text() + done.output
+    assert run("probes", "check", out).exit_code == 0
+    shown = run("probes", "generate", "--secret-env", "AUDIT_SECRET")
+    assert shown.stdout == out.read_text()
+    again = run("probes", "generate", "--secret-env", "AUDIT_SECRET", "--out", out)
+    assert again.exit_code == 2
+    assert "exists already" in again.stderr
+
+
+@pytest.mark.parametrize(("value", "says"), [("", "openssl rand"), ("short", "fewer than 16")])
+def test_generate_without_a_good_secret(run, monkeypatch, value, says):
+    monkeypatch.setenv("AUDIT_SECRET", value)
+    done = run("probes", "generate", "--secret-env", "AUDIT_SECRET")
+    assert done.exit_code == 2
+    assert says in done.stderr
