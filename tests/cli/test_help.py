@@ -7,7 +7,7 @@ import typer
 from provenance.cli import app
 
 VERBS = ["demo", "doctor", "plan", "compare", "sample", "report", "verify"]
-PAGES = [(v,) for v in VERBS] + [("probes", v) for v in ("list", "show", "check")]
+PAGES = [(v,) for v in VERBS] + [("probes", v) for v in ("list", "show", "check", "generate")]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=" ".join)
