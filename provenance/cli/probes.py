@@ -46,7 +46,7 @@ Examples:
     export AUDIT_SECRET=$(openssl rand -hex 32)
     provenance probes generate --secret-env AUDIT_SECRET --out private.toml
     provenance compare a b --config endpoints.toml --battery private.toml
-  The same secret makes the same questions again; keep it until the study is over.
+  The same secret makes the same questions again: keep it to the end.
 
 Exit codes:
   0   done    1   a fault    2   usage: no secret, a short one, too many probes
