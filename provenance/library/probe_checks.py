@@ -13,6 +13,14 @@ from provenance.readings import READINGS
 # A request of more than this is no probe but an essay; somebody pays for it at every draw.
 _LONGEST_PROMPT = 4_000
 _PLACEHOLDER = re.compile(r"TODO|FIXME|lorem ipsum|\{[a-z_]+\}", re.IGNORECASE)
+# Two wordings that share more of their character trigrams than this ask the same thing twice.
+# The shipped probes stay below a third; a sentence of twelve words with one replaced is at .7.
+SIMILAR = 0.6
+
+_QUOTED = re.compile(r"\"[^\"\n]+\"|“[^”\n]+”|„[^“”\n]+[“”]|«[^»\n]+»|「[^」\n]+」|`[^`\n]+`")
+_NAME = re.compile(r"(?<=[^\W\d_.!?:¿¡][ ,])[A-ZÄÖÜÁÉÍÓÚÑÀÂÇÈÊÎÔА-ЯЁ][\w’'-]*")
+# Languages that write nouns with a capital, where a capital says nothing about names.
+_CAPITAL_NOUNS = {"de"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,25 +50,71 @@ def check_probes(probes: Sequence[Probe]) -> list[Problem]:
     """Problems of some probes, and of their being together."""
     problems = [problem for probe in probes for problem in _check_one(probe)]
     seen: dict[str, str] = {}
+    first: list[Probe] = []
     for probe in probes:
         other = seen.setdefault(masked(probe), probe.id)
-        if other != probe.id:
+        if other == probe.id:
+            first.append(probe)
+        else:
             problems.append(
                 Problem(
                     probe.id,
-                    f"asks the same as {other!r} once digits and names are masked: one of them "
-                    "adds cost and no information",
+                    f"asks the same as {other!r} once digits, names and quotations are masked: "
+                    "one of them adds cost and no information",
                 )
             )
-    return problems
+    return problems + _near_duplicates(first)
 
 
 def masked(probe: Probe) -> str:
-    """The wording without digits, names (words with a capital inside a sentence) and spacing."""
+    """The wording without what a template would fill in.
+
+    Digits, quotations and names (words with a capital inside a sentence) are replaced; case and
+    spacing are folded.
+    """
     text = "\n".join(f"{m.role}: {m.content}" for m in probe.messages)
-    text = re.sub(r"\d+", "0", text)
-    text = re.sub(r"(?<=[^\W\d_.!?:¿¡][ ,])[A-ZÄÖÜÁÉÍÓÚÑА-Я][\w’'-]*", "Name", text)
+    text = re.sub(r"\d+", "#", _QUOTED.sub("“”", text))
+    if probe.language not in _CAPITAL_NOUNS:
+        text = _NAME.sub("Name", text)
     return " ".join(text.split()).casefold()
+
+
+def similarity(one: Probe, other: Probe) -> float:
+    """Share of the character trigrams of two masked wordings that they have in common (Jaccard).
+
+    Returns
+    -------
+    float
+        In [0, 1]; 1 for equal wordings.
+    """
+    return _jaccard(_trigrams(one), _trigrams(other))
+
+
+def _near_duplicates(probes: Sequence[Probe]) -> list[Problem]:
+    grams = [_trigrams(probe) for probe in probes]
+    found = []
+    for later, probe in enumerate(probes):
+        for earlier in range(later):
+            shared = _jaccard(grams[earlier], grams[later])
+            if shared > SIMILAR:
+                found.append(
+                    Problem(
+                        probe.id,
+                        f"is worded almost like {probes[earlier].id!r}: they share {shared:.0%} of "
+                        f"their trigrams, more than {SIMILAR:.0%}",
+                    )
+                )
+    return found
+
+
+def _trigrams(probe: Probe) -> frozenset[str]:
+    text = f"  {masked(probe).removeprefix('user: ')}  "
+    return frozenset(text[i : i + 3] for i in range(len(text) - 2))
+
+
+def _jaccard(one: frozenset[str], other: frozenset[str]) -> float:
+    shared = len(one & other)
+    return shared / (len(one) + len(other) - shared)
 
 
 def _check_one(probe: Probe) -> list[Problem]:
