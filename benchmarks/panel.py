@@ -1,4 +1,9 @@
-"""Measure the shipped panel: answer tables of plausible substitutes on the cells of `quick`.
+"""Measure a shipped panel: answer tables of plausible substitutes on the cells of a battery.
+
+    python benchmarks/panel.py --battery quick --draws 200
+    python benchmarks/panel.py --battery core --draws 40 --longest 12
+
+What was measured is kept under ``.cache/panel``, so a run that was stopped goes on.
 
 Local models are asked through the same providers as in a study, each with a seed of its own: with
 one seed for all, a model and its derivatives would draw from the same random numbers, and their
@@ -35,7 +40,8 @@ from provenance.readings import read
 from provenance.transcript import Completion, Request
 
 CACHE = Path(".cache/models")
-PANEL = Path("configs/panels/quick.json")
+MEASURED = Path(".cache/panel")
+PANELS = Path("configs/panels")
 CORPUS = Path("../shared/corpora/one_token_frontier.csv")
 NUMBERS = Path("../shared/corpora/one_token_number_1_100.csv")
 SEED = 20261123
@@ -51,31 +57,22 @@ SIMILAR = {
 }
 
 
-def local_members() -> Iterator[tuple[str, str, str, str]]:
+Row = tuple[str, str, str, str]
+
+
+def few_members() -> Iterator[Row]:
     """(name, endpoint, licence, note) of the models that can be had here."""
     smollm2 = local_models.smollm2()
-    apache = "Apache-2.0"
-    yield "SmolLM2-135M-Instruct", f"transformers:{smollm2}", apache, "Q4_1 file, dequantised"
-    yield (
-        "SmolLM2-135M-Instruct, temperature 0.7",
+    yield _smollm2("", f"transformers:{smollm2}", "Q4_1 file, dequantised")
+    yield _smollm2(
+        ", temperature 0.7",
         f"transformers:{smollm2},temperature=0.7",
-        apache,
         "a derivative: the same weights, other decoding",
     )
     for kind in ("Q8_0", "Q4_0"):
-        path = local_models.requantised(smollm2, kind, CACHE / f"smollm2-{kind.lower()}.gguf")
-        note = f"a derivative: re-quantised to {kind}"
-        yield f"SmolLM2-135M-Instruct, {kind}", f"transformers:{path}", apache, note
+        yield _quantised(kind)
     for size in (0.03, 0.10):
-        path = local_models.with_weight_noise(
-            smollm2, size, CACHE / f"smollm2-noise-{size:.2f}.gguf", seed=1
-        )
-        yield (
-            f"SmolLM2-135M-Instruct, {size:.0%} weight noise",
-            f"transformers:{path}",
-            apache,
-            "a derivative: Gaussian noise on every weight matrix",
-        )
+        yield _noised(size)
     gemma = local_models.gemma3_base()
     yield (
         "Gemma 3 270M base",
@@ -83,6 +80,89 @@ def local_members() -> Iterator[tuple[str, str, str, str]]:
         "Gemma terms of use",
         "a base model, asked as plain text",
     )
+
+
+def many_members() -> Iterator[Row]:
+    """Those, and further derivatives of them."""
+    yield from few_members()
+    smollm2, gemma = local_models.smollm2(), local_models.gemma3_base()
+    yield _quantised("Q5_0")
+    yield _noised(0.01)
+    yield _smollm2(
+        ", temperature 1.4",
+        f"transformers:{smollm2},temperature=1.4",
+        "a derivative: the same weights, other decoding",
+    )
+    for name, text in SYSTEMS.items():
+        path = CACHE / f"system-{name}.txt"
+        path.write_text(text, encoding="utf-8")
+        yield _smollm2(
+            f", {name} system prompt",
+            f"transformers:{smollm2},system_file={path}",
+            f"a derivative: the same weights behind the system prompt {text!r}",
+        )
+    terms = "Gemma terms of use"
+    yield (
+        "Gemma 3 270M base, temperature 0.7",
+        f"transformers:{gemma},api=completions,temperature=0.7",
+        terms,
+        "a derivative: the same weights, other decoding",
+    )
+    path = local_models.requantised(gemma, "Q4_0", CACHE / "gemma-3-270m-q4_0.gguf")
+    yield (
+        "Gemma 3 270M base, Q4_0",
+        f"transformers:{path},api=completions",
+        terms,
+        "a derivative: re-quantised to Q4_0",
+    )
+    path = local_models.with_weight_noise(
+        gemma, 0.05, CACHE / "gemma-3-270m-noise-0.05.gguf", seed=1
+    )
+    yield (
+        "Gemma 3 270M base, 5% weight noise",
+        f"transformers:{path},api=completions",
+        terms,
+        "a derivative: Gaussian noise on every weight matrix",
+    )
+
+
+MEMBERS = {"quick": few_members, "core": many_members}
+SYSTEMS = {
+    "pirate": "You are a pirate. Stay in character.",
+    "assistant": "You are Nova, a helpful assistant made by Example Labs.",
+}
+
+
+def _smollm2(name: str, endpoint: str, note: str) -> Row:
+    return f"SmolLM2-135M-Instruct{name}", endpoint, "Apache-2.0", note
+
+
+def _quantised(kind: str) -> Row:
+    path = CACHE / f"smollm2-{kind.lower()}.gguf"
+    local_models.requantised(local_models.smollm2(), kind, path)
+    return _smollm2(f", {kind}", f"transformers:{path}", f"a derivative: re-quantised to {kind}")
+
+
+def _noised(size: float) -> Row:
+    path = CACHE / f"smollm2-noise-{size:.2f}.gguf"
+    local_models.with_weight_noise(local_models.smollm2(), size, path, seed=1)
+    note = "a derivative: Gaussian noise on every weight matrix"
+    return _smollm2(f", {size:.0%} weight noise", f"transformers:{path}", note)
+
+
+def measured(
+    battery: Battery, name: str, endpoint: str, cells: tuple[Cell, ...], draws: int
+) -> dict[str, dict[str, int]]:
+    """As `measure`, or as it was measured before."""
+    key = digest({"name": name, "cells": [c.model_dump(mode="json") for c in cells], "n": draws})
+    path = MEASURED / battery.name / f"{key[:16]}.json"
+    if not path.is_file():
+        print(f"measuring {name} …", flush=True)
+        tables = asyncio.run(measure(name, endpoint, cells, draws))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(tables, ensure_ascii=False), encoding="utf-8")
+    found: dict[str, dict[str, int]] = json.loads(path.read_text(encoding="utf-8"))
+    return found
 
 
 async def measure(
@@ -172,44 +252,45 @@ def planned(battery: Battery, panel: Panel) -> dict[str, dict[str, float | None]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--battery", choices=MEMBERS, default="quick")
     parser.add_argument("--draws", type=int, default=200)
-    parser.add_argument("--out", type=Path, default=PANEL)
+    parser.add_argument("--longest", type=int, help="leave out cells with more visible tokens")
+    parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
-    battery = Battery.load("quick")
-    members = []
-    for name, endpoint, licence, note in local_members():
-        print(f"measuring {name} …", flush=True)
-        tables = asyncio.run(measure(name, endpoint, battery.cells, arguments.draws))
-        source = "measured by benchmarks/panel.py"
-        members.append(
-            Member(
-                name=name,
-                source=source,
-                licence=licence,
-                note=note,
-                derivative=note.startswith("a derivative"),
-                cells=tables,
-            )
+    battery = Battery.load(arguments.battery)
+    path = arguments.out or PANELS / f"{battery.name}.json"
+    longest = arguments.longest or max(c.max_visible_tokens for c in battery.cells)
+    cells = tuple(c for c in battery.cells if c.max_visible_tokens <= longest)
+    members = [
+        Member(
+            name=name,
+            source="measured by benchmarks/panel.py",
+            licence=licence,
+            note=note,
+            derivative=note.startswith("a derivative"),
+            cells=measured(battery, name, endpoint, cells, arguments.draws),
         )
+        for name, endpoint, licence, note in MEMBERS[battery.name]()
+    ]
     if CORPUS.is_file() and NUMBERS.is_file():
         members += recorded_members(battery.cells) + recorded_numbers(battery.cells)
     else:
         print(f"{CORPUS.parent} is absent: recorded members are kept as they are")
-        if PANEL.is_file():
-            members += [m for m in Panel.load(PANEL).members if "recorded" in m.name]
+        if path.is_file():
+            members += [m for m in Panel.load(path).members if "recorded" in m.name]
     panel = Panel(
-        name="quick",
+        name=battery.name,
         measured_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         battery_digest=battery.digest,
         members=tuple(members),
     )
     panel = panel.model_copy(update={"planned": planned(battery, panel)})
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
         json.dumps(panel.model_dump(mode="json"), ensure_ascii=False, indent=1) + "\n",
         encoding="utf-8",
     )
-    print(f"{arguments.out}: {len(members)} members")
+    print(f"{path}: {len(members)} members")
 
 
 if __name__ == "__main__":

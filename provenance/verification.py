@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from provenance import __version__
 from provenance.errors import EvidenceError
 from provenance.evidence.integrity import check_integrity
 from provenance.evidence.store import Store, is_store
@@ -88,7 +89,9 @@ def verify(target: str | Path) -> Verification:
         problems=tuple(problems),
         first_record=None,
         recomputed=study is not None and not problems,
-        statement=_statement(records, integrity.root, label, problems),
+        statement=_statement(
+            records, integrity.root, label, problems, (study or {}).get("tool_version")
+        ),
         verdict_label=label,
         root=integrity.root,
     )
@@ -115,11 +118,23 @@ def _same(one: Any, two: Any) -> bool:
     return bool(one == two)
 
 
-def _statement(records: int, root: str | None, label: str | None, problems: list[str]) -> str:
+def _statement(
+    records: int,
+    root: str | None,
+    label: str | None,
+    problems: list[str],
+    written_by: str | None,
+) -> str:
     lines = [f"{records} records: the chain holds, every recorded byte has its digest."]
     lines.append(f"Root {root} (not signed: compare it with one you got another way).")
     if label is not None and not problems:
         lines.append(f"Analysed again from the records: the verdict {label!r} follows from them.")
+    if problems and written_by not in (None, __version__):
+        lines.append(
+            f"The study was written by version {written_by}, this is {__version__}: readings or "
+            f"tests may have changed. `pip install llm-provenance=={written_by}` analyses it as "
+            "it was."
+        )
     lines.append(
         "This shows integrity since capture. It does not show that an endpoint sent these bytes."
     )

@@ -62,3 +62,15 @@ def test_a_p_value_that_does_not_follow_is_caught(study):
 def test_what_is_no_finished_store_is_said(tmp_path, endpoint):
     with pytest.raises(EvidenceError, match="is no store"):
         verify(tmp_path)
+
+
+def test_another_version_is_named_where_the_analysis_differs(study, monkeypatch):
+    document = json.loads((study.store / "study.json").read_bytes())
+    document["findings"][0]["p_value"] *= 1.5
+    document["tool_version"] = "0.0.1"
+    with Store.open(study.store, write=True) as store:
+        store.write_study(json.dumps(document).encode())
+        store.seal()
+    found = verify(study.store)
+    assert not found.ok
+    assert "pip install llm-provenance==0.0.1" in found.statement
