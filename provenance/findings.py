@@ -193,6 +193,23 @@ class Sensitivity(Frozen):
     basis: Literal["planned"] = "planned"
 
 
+class SubstituteShare(Frozen):
+    """Which share of the suspect's answers one member of the panel may have given.
+
+    ``lower`` and ``upper`` are one-sided limits at level ``alpha`` each, over ``cells`` cells in
+    which it was measured; ``parted`` is whether the reference's own answers differ from its, else
+    no share can be excluded.
+    """
+
+    name: str
+    derivative: bool = False
+    cells: int
+    lower: float
+    upper: float
+    alpha: float
+    parted: bool
+
+
 class Coverage(Frozen):
     """Draws planned and obtained."""
 
@@ -257,6 +274,7 @@ class StudyDocument(Frozen):
     families: tuple[Family, ...] = ()
     yardstick: Yardstick | None = None
     sensitivity: tuple[Sensitivity, ...] = ()
+    substitutes: tuple[SubstituteShare, ...] = ()
     coverage: Coverage
     failures: tuple[FailureCount, ...] = ()
     usage: UsageTotal

@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 from provenance import dossier
 from provenance import settings as settings_module
@@ -334,15 +335,18 @@ def _side(side: Side, config: Path | None) -> Endpoint | Provider:
 
 
 def _gates(prepared: Prepared) -> dict[Role, Gate]:
-    """One gate a host, so that two sides at one host share its places."""
-    gates: dict[str, Gate] = {}
-    chosen: dict[Role, Gate] = {}
+    """One gate a host, so that two sides at one host share its places and the lower pace."""
+    hosts: dict[str, dict[Role, Provider]] = {}
     for role, provider in prepared.providers.items():
-        name = provider.host or role
-        rpm = prepared.settings.rpm or provider.endpoint.option("rpm")
-        if name not in gates:
-            gates[name] = Gate(prepared.settings.concurrency or provider.concurrency, rpm)
-        chosen[role] = gates[name]
+        # Whatever the port and the spelling, it is one machine that has to answer.
+        name = (urlsplit(f"//{provider.host}").hostname if provider.host else None) or role
+        hosts.setdefault(name, {})[role] = provider
+    settings, chosen = prepared.settings, {}
+    for sides in hosts.values():
+        places = settings.concurrency or min(p.concurrency for p in sides.values())
+        rpms = [settings.rpm or p.endpoint.option("rpm") for p in sides.values()]
+        gate = Gate(places, min((rpm for rpm in rpms if rpm), default=None))
+        chosen.update(dict.fromkeys(sides, gate))
     return chosen
 
 

@@ -34,6 +34,13 @@ FailureKind = Literal[
 ]
 
 
+# Failures that no answer can have caused: there was no connection, or the request itself was at
+# fault. Any other may have hit the one answer and not the next, even a 429 of a relay.
+BLIND_FAILURES: frozenset[FailureKind] = frozenset({"unreachable", "refused_parameters"})
+# A note of a completion: a kept connection broke at once, and the request went out again.
+RESENT = "sent on a new connection: the server had closed the idle one"
+
+
 class Frozen(BaseModel):
     """Base of everything that crosses a file or process boundary."""
 
@@ -46,6 +53,18 @@ class Usage(Frozen):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     reasoning_tokens: int | None = None
+
+    @property
+    def billed_completion(self) -> int | None:
+        """Tokens that were produced, thinking included.
+
+        Most servers count thinking within the completion; one that reports more of it than the
+        completion has counts it apart.
+        """
+        completion, thinking = self.completion_tokens, self.reasoning_tokens or 0
+        if completion is None:
+            return None
+        return completion + thinking if thinking > completion else completion
 
 
 class TokenLogprob(Frozen):
@@ -180,6 +199,24 @@ class Transcript:
         self.attempts: tuple[Record, ...] = tuple(records)
         final = {r.slot: r for r in self.attempts if r.final}
         self._final = tuple(final[s] for s in sorted(final))
+
+    @property
+    def asked_again(self) -> frozenset[int]:
+        """Slots whose answer came only after an attempt that failed in a way that an answer can.
+
+        Such an answer is a fresh draw given that no failure hit it: where failures depend on what
+        is answered, asking again hides them and skews what is left.
+        """
+        broken = {
+            r.slot
+            for r in self.attempts
+            if not r.final and r.failure is not None and r.failure.kind not in BLIND_FAILURES
+        }
+        return frozenset(
+            r.slot
+            for r in self._final
+            if r.completion is not None and (r.slot in broken or RESENT in r.completion.notes)
+        )
 
     def __iter__(self) -> Iterator[Record]:
         return iter(self._final)

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from provenance import __version__
-from provenance.attribution import conduct, describe
+from provenance.attribution import conduct, describe, substitutes
 from provenance.attribution.equality import Equality, draws_by_family, equality
 from provenance.attribution.missing import examine_missing
 from provenance.attribution.observations import Observations, observe
 from provenance.attribution.order import examine_order
-from provenance.attribution.verdict import Case, decide
+from provenance.attribution.verdict import PANEL, Case, consistent, decide
 from provenance.battery import Cell
 from provenance.endpoint import Endpoint
 from provenance.findings import (
@@ -30,13 +30,15 @@ from provenance.findings import (
     Reason,
     Sensitivity,
     StudyDocument,
+    SubstituteShare,
     Verdict,
     Yardstick,
 )
-from provenance.library.panel import Panel
+from provenance.library.panel import Member, Panel
 from provenance.library.sensitivity import planned_sensitivity
 from provenance.stats.distance import mean_squared_distance, yardstick
 from provenance.stats.parts import CATEGORICAL
+from provenance.stats.substitutes import PanelResult
 from provenance.transcript import ROLES, Role, Transcript
 
 NULL = "same_deployment"
@@ -77,12 +79,17 @@ def analyse_transcript(
     observations = observe(transcript, cells, blocked=plan["blocked"], max_lag_s=rules["max_lag_s"])
     alpha = settings["alpha"]
     order = examine_order(observations, rules=rules, seed=seed)
+    members, coded = substitutes.coded(observations, panel)
     tests = equality(
         draws_by_family(observations),
         alpha=alpha,
         minimum_resamples=rules["minimum_resamples"],
         seed=seed,
+        beside=1 if members else 0,
     )
+    towards = substitutes.against_panel(members, coded, resamples=tests.resamples, seed=seed)
+    if towards is not None:
+        tests = tests.with_panel(towards.p_value)
     missing = examine_missing(
         observations,
         tests,
@@ -92,30 +99,38 @@ def analyse_transcript(
         rules=rules,
         seed=seed,
     )
-    label, reasons = decide(
-        Case(
-            alpha=alpha,
-            p_adjusted=tests.adjusted,
-            clearest=_clearest(tests, observations),
-            p_worst_case=missing.worst_case,
-            planned=totals,
-            completed={role: len(transcript.completed(role)) for role in ROLES},
-            used={role: sum(c.n(role) for c in observations.used()) for role in ROLES},
-            failed=failed,
-            asked_again={
-                role: sum(c.asked_again[role] for c in observations.cells) for role in ROLES
-            },
-            failure_p=missing.failure_p,
-            failure_side=missing.side,
-            failure_family=missing.family,
-            minimum_coverage=rules["minimum_coverage"],
-            failure_alpha=rules["failure_alpha"],
-            serial=order.repeats,
-            drift=order.drift,
-            paired=plan["blocked"],
-            serial_alpha=rules["serial_alpha"],
-        )
+    case = Case(
+        alpha=alpha,
+        p_adjusted=tests.adjusted,
+        clearest=_clearest(tests, observations),
+        leading=None if towards is None else members[towards.leading].name,
+        p_worst_case=missing.worst_case,
+        planned=totals,
+        completed={role: len(transcript.completed(role)) for role in ROLES},
+        used={role: sum(c.n(role) for c in observations.used()) for role in ROLES},
+        failed=failed,
+        asked_again={role: sum(c.asked_again[role] for c in observations.cells) for role in ROLES},
+        failure_p=missing.failure_p,
+        failure_side=missing.side,
+        failure_family=missing.family,
+        minimum_coverage=rules["minimum_coverage"],
+        failure_alpha=rules["failure_alpha"],
+        serial=order.repeats,
+        drift=order.drift,
+        paired=plan["blocked"],
+        serial_alpha=rules["serial_alpha"],
     )
+    label, reasons = decide(case)
+    shares: tuple[SubstituteShare, ...] = ()
+    not_excluded: tuple[str, ...] = ()
+    delta = float(settings["delta"])
+    if towards is not None and label == "different":
+        shares = substitutes.shares(members, coded, alpha=alpha, seed=seed, only=towards.leading)
+    elif panel is not None and any(code == "no_difference_found" for code, _ in reasons):
+        shares = substitutes.shares(members, coded, alpha=alpha, seed=seed)
+        label, reasons, not_excluded = consistent(
+            case, reasons, shares, delta=delta, panel=panel.name
+        )
     endpoints = {role: Endpoint.parse(plan["endpoints"][role]) for role in ROLES}
     sensitivity = _sensitivity(cells, planned, panel, alpha=alpha)
     return StudyDocument(
@@ -135,10 +150,14 @@ def analyse_transcript(
         verdict=Verdict(
             label=label,
             null=NULL,
+            delta=delta if label == "consistent" else None,
+            panel=panel.name if panel is not None and label == "consistent" else None,
+            not_excluded=not_excluded,
             reasons=tuple(Reason(code=code, text="", values=values) for code, values in reasons),
         ),
         findings=(
             *_test_findings(tests, observations, alpha),
+            *_panel_findings(towards, members, tests, observations, alpha, seed),
             *missing.findings,
             *order.findings,
             *conduct.examine_conduct(transcript, events),
@@ -148,6 +167,7 @@ def analyse_transcript(
         families=_families(tests, observations),
         yardstick=_yardstick(observations, rules, seed),
         sensitivity=tuple(sensitivity),
+        substitutes=shares,
         coverage=describe.coverage(observations, transcript, planned),
         failures=describe.failures(transcript, cells),
         usage=describe.usage(
@@ -249,6 +269,29 @@ def _test_findings(tests: Equality, observations: Observations, alpha: float) ->
             )
         )
     return found
+
+
+def _panel_findings(
+    towards: PanelResult | None,
+    members: Sequence[Member],
+    tests: Equality,
+    observations: Observations,
+    alpha: float,
+    seed: int,
+) -> list[Finding]:
+    found = []
+    if towards is not None:
+        found.append(
+            substitutes.panel_finding(
+                towards,
+                members,
+                adjusted=tests.adjusted[PANEL],
+                alpha=alpha,
+                observations=observations,
+            )
+        )
+    foreign = substitutes.foreign_finding(observations.used(), alpha=alpha, seed=seed)
+    return [*found, foreign] if foreign is not None else found
 
 
 def _families(tests: Equality, observations: Observations) -> tuple[Family, ...]:

@@ -138,7 +138,7 @@ def usage(
         answers = [*(r.completion for r in attempts), *pilots[role]]
         uses = [completion.usage for completion in answers if completion is not None]
         prompt = _total([u.prompt_tokens for u in uses])
-        completion = _total([u.completion_tokens for u in uses])
+        completion = _total([u.billed_completion for u in uses])
         price = prices.get(role)
         usd = None
         if not asked or price == {"input": 0.0, "output": 0.0}:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 import numpy as np
 
 from provenance.attribution.observations import Observations
+from provenance.attribution.verdict import PANEL
 from provenance.stats.fused import KERNELS, FusedResult, fused_test
 from provenance.stats.layout import CellDraws
 from provenance.stats.multiplicity import holm, resamples_needed
@@ -29,7 +30,9 @@ class Equality:
     results
         Per family, the fused test.
     adjusted
-        Per family, Holm's adjusted p-value.
+        Per family, Holm's adjusted p-value; also of the panel test where there is one.
+    resamples
+        Relabellings of each test that was not enumerated.
     kernels
         Per family, the kernels that were fused.
     """
@@ -37,6 +40,13 @@ class Equality:
     results: Mapping[str, FusedResult]
     adjusted: Mapping[str, float]
     kernels: Mapping[str, tuple[str, ...]]
+    resamples: int
+
+    def with_panel(self, p_value: float) -> Equality:
+        """The same with the panel test as a further hypothesis."""
+        names = [*self.results, PANEL]
+        adjusted = holm([*(r.p_value for r in self.results.values()), p_value])
+        return replace(self, adjusted={n: float(p) for n, p in zip(names, adjusted, strict=True)})
 
 
 def equality(
@@ -45,6 +55,7 @@ def equality(
     alpha: float,
     minimum_resamples: int,
     seed: int,
+    beside: int = 0,
 ) -> Equality:
     """Test every family and adjust for their number.
 
@@ -58,11 +69,13 @@ def equality(
         Cells by family, in the order of the battery.
     minimum_resamples
         Relabellings, at least; more where ``alpha`` and the number of families ask for it.
+    beside
+        Hypotheses that will share the decision with the families.
     seed
         Of the relabellings. Family k uses the stream (seed, 1, k), so that leaving a family out
         changes no other.
     """
-    resamples = max(minimum_resamples, resamples_needed(alpha, max(1, len(families))))
+    resamples = max(minimum_resamples, resamples_needed(alpha, max(1, len(families) + beside)))
     results, kernels = {}, {}
     for number, (family, cells) in enumerate(families.items()):
         kernels[family] = _kernels(cells)
@@ -73,6 +86,7 @@ def equality(
         results=results,
         adjusted={f: float(p) for f, p in zip(results, adjusted, strict=True)},
         kernels=kernels,
+        resamples=resamples,
     )
 
 

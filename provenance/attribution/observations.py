@@ -134,8 +134,7 @@ def observe(
                 answered={role: sum(r.role == role for r in answers) for role in ROLES},
                 failed={role: failed[cell.id][role] for role in ROLES},
                 asked_again={
-                    role: sum(r.role == role and r.slot in again for r in answers)
-                    for role in ROLES
+                    role: sum(r.role == role and r.slot in again for r in answers) for role in ROLES
                 },
             )
         )

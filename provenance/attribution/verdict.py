@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from provenance.findings import Label
+from provenance.findings import Label, SubstituteShare
 from provenance.transcript import ROLES, Role
+
+# Name of the panel test among the families.
+PANEL = "panel"
 
 Reasons = list[tuple[str, dict[str, Any]]]
 
@@ -21,11 +24,13 @@ class Case:
     alpha
         Family-wise level of the study.
     p_adjusted
-        Holm-adjusted p-value per family; empty if no cell could be tested.
+        Holm-adjusted p-value per family, and of the panel test; empty if no cell could be tested.
     clearest
         Per family, the cell that contributes most.
+    leading
+        Member of the panel that the suspect's answers lean to most; None without a panel.
     p_worst_case
-        The same after worst-case imputation of missing draws; None where that was not called for.
+        P-values after worst-case imputation of missing draws; None where that was not called for.
     planned, completed, used
         Draws per side: asked for, answered, and standing in a block with their partner.
     failed, asked_again
@@ -49,6 +54,7 @@ class Case:
     alpha: float
     p_adjusted: Mapping[str, float]
     clearest: Mapping[str, str]
+    leading: str | None
     p_worst_case: Mapping[str, float] | None
     planned: Mapping[Role, int]
     completed: Mapping[Role, int]
@@ -71,7 +77,7 @@ def decide(case: Case) -> tuple[Label, Reasons]:
 
     ``different`` needs a rejection after Holm that survives the worst case of what is missing,
     enough coverage on both sides, and no sign that draws of a side depend on each other.
-    ``consistent`` is never said here: it needs a panel test.
+    ``consistent`` is not said here but by `consistent`, after this.
     """
     blocking = _coverage(case)
     failures = _failures(case)
@@ -84,9 +90,11 @@ def decide(case: Case) -> tuple[Label, Reasons]:
         values = {
             "p": rejected[family],
             "alpha": case.alpha,
-            "families": len(case.p_adjusted),
-            "family": family,
+            "families": len(case.p_adjusted.keys() - {PANEL}),
+            "tests": len(case.p_adjusted),
+            "family": None if family == PANEL else family,
             "cell": case.clearest.get(family),
+            "substitute": case.leading if family == PANEL else None,
         }
         if serial:
             return "inconclusive", [*serial, *failures]
@@ -104,6 +112,46 @@ def decide(case: Case) -> tuple[Label, Reasons]:
         *serial,
         *failures,
     ]
+
+
+def consistent(
+    case: Case,
+    reasons: Reasons,
+    shares: Sequence[SubstituteShare],
+    *,
+    delta: float,
+    panel: str,
+) -> tuple[Label, Reasons, tuple[str, ...]]:
+    """Whether a study that found no difference may be called consistent within δ.
+
+    Every member of the panel that the reference can be parted from must have an upper limit of
+    at most δ (intersection–union: no correction for their number). Failures that differ, draws
+    that may depend on each other or on time, and recordings whose order is not known forbid it.
+
+    Returns
+    -------
+    label, reasons, not_excluded
+    """
+    if [code for code, _ in reasons] != ["no_difference_found"] or not shares:
+        return "inconclusive", reasons, ()
+    if not {"reference", "suspect"} <= case.serial.keys():
+        return "inconclusive", [*reasons, ("order_unknown", {})], ()
+    drifting = [role for role, p in case.drift.items() if p <= case.serial_alpha]
+    if drifting:
+        found: Reasons = [
+            ("drift", {"side": r, "p": case.drift[r], "paired": case.paired}) for r in drifting
+        ]
+        return "inconclusive", [*reasons, *found], ()
+    parted = [share for share in shares if share.parted]
+    not_excluded = tuple(share.name for share in shares if not share.parted)
+    above = sorted((s for s in parted if s.upper > delta), key=lambda s: -s.upper)
+    values = {"delta": delta, "panel": panel, "substitutes": len(parted), "alpha": case.alpha}
+    if above or not parted:
+        values |= {"open": len(above), "not_excluded": len(not_excluded)}
+        if above:
+            values |= {"substitute": above[0].name, "upper": above[0].upper}
+        return "inconclusive", [*reasons, ("share_not_excluded", values)], ()
+    return "consistent", [("consistent_within", values)], not_excluded
 
 
 def _coverage(case: Case) -> Reasons:

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from provenance.sampling.prepare import Estimate, HostEstimate
 
 
+_SENT = (
+    "Sent are the questions of the battery (`provenance probes list`) and, to each host, the key "
+    "that its endpoint names; nothing else."
+)
+
+
 def confirm(hosts: Iterable[HostEstimate], estimate: Estimate, *, yes: bool) -> None:
     """Let the user decide about hosts that are contacted for the first time.
 
@@ -33,7 +39,7 @@ def confirm(hosts: Iterable[HostEstimate], estimate: Estimate, *, yes: bool) -> 
         if not sys.stdin.isatty():
             raise ConfirmationNeeded(
                 f"first contact with {', '.join(names)} and no terminal to ask on: nothing was "
-                "sent. Look at it with `provenance plan`, then agree with --yes (remembered)"
+                "sent. Look at it with `provenance plan`, then agree with --yes, once for each host"
             )
         _show(question)
         if not _agreed():
@@ -46,8 +52,9 @@ def confirm(hosts: Iterable[HostEstimate], estimate: Estimate, *, yes: bool) -> 
 
 
 def _show(question: FirstContact) -> None:
-    from provenance.cli.words import columns, estimate_rows, tokens
-    from provenance.dossier.numbers import usd
+    from provenance.cli import outcome
+    from provenance.cli.words import THINKING, columns, estimate_rows, tokens, wrapped
+    from provenance.dossier.numbers import counted, usd
     from provenance.dossier.text import for_terminal
 
     rows = [("Host", "Requests", "Tokens, at most", "Cost, at most")] + [
@@ -59,12 +66,20 @@ def _show(question: FirstContact) -> None:
         )
         for host in question.hosts
     ]
-    lines = ["First contact. This would be sent from here:", *columns(rows)]
-    lines += ["The whole plan:", *columns(estimate_rows(question.estimate))]
+    lines = [
+        f"First contact with {counted(len(question.hosts), 'host')}. Nothing was sent so far.",
+        "",
+        *columns(rows),
+        "",
+        "The whole plan:",
+        *columns(estimate_rows(question.estimate)),
+        "",
+        *wrapped(f"{_SENT} {THINKING}", min(outcome.width(), 80)),
+    ]
     print("\n".join(lines), file=sys.stderr)
 
 
 def _agreed() -> bool:
     # Not input(): its prompt would go to stdout, which belongs to the data.
-    print("Send it, and remember the hosts? [y/N] ", end="", file=sys.stderr, flush=True)
+    print("Send this, and remember these hosts? [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -52,6 +52,8 @@ def plan(
 
 
 def _as_json(ready: Prepared) -> dict[str, Any]:
+    from provenance.cli import prepared
+
     return {
         "reference": str(ready.reference),
         "suspect": str(ready.suspect),
@@ -65,24 +67,32 @@ def _as_json(ready: Prepared) -> dict[str, Any]:
         "estimate": asdict(ready.estimate),
         "hosts": [asdict(host) for host in ready.hosts],
         "sensitivity": [row.model_dump(mode="json") for row in ready.sensitivity],
-        "warnings": list(ready.warnings),
+        "prices": {
+            role: None if price is None else asdict(price) for role, price in ready.prices.items()
+        },
+        "warnings": prepared.warnings(ready),
         "key": ready.key,
         "store": str(ready.store_path),
     }
 
 
 def _lines(ready: Prepared) -> list[str]:
-    from provenance.cli.words import columns, estimate_rows, tokens
+    from provenance.cli import outcome
+    from provenance.cli.words import THINKING, columns, estimate_rows, tokens, wrapped
     from provenance.dossier.numbers import usd
     from provenance.dossier.text import for_terminal
 
     draws = " + ".join(f"{sum(ready.plan.draws(role)):,} {role}" for role in ready.endpoints)
+    pilots = sum(ready.plan.header["pilot"].values())
+    if pilots:
+        draws += f", and {pilots} pilot requests"
     rows = [
         ("Reference", for_terminal(ready.reference.label_beside(ready.suspect))),
         ("Suspect", for_terminal(ready.suspect.label_beside(ready.reference))),
         ("Battery", f"{for_terminal(ready.questions.name)}, {len(ready.plan.cells)} cells"),
         ("Answers", draws),
         *estimate_rows(ready.estimate),
+        *_prices(ready),
         ("Store", for_terminal(str(ready.store_path), 400)),
     ]
     lines = columns(rows, indent="")
@@ -100,7 +110,23 @@ def _lines(ready: Prepared) -> list[str]:
         if hosts
         else ["", "Nothing leaves this machine."]
     )
+    if pilots:
+        lines += ["", *wrapped(THINKING, outcome.width())]
     return [*lines, "", *_could_see(ready.sensitivity)]
+
+
+def _prices(ready: Prepared) -> list[tuple[str, str]]:
+    """List prices and their day, once if both sides have the same."""
+    from provenance.cli.words import rates
+
+    rows = [
+        (f"Price of {role}", rates(price))
+        for role, price in ready.prices.items()
+        if price is None or price.as_of
+    ]
+    if len(rows) == 2 and rows[0][1] == rows[1][1]:
+        return [("Prices", rows[0][1])]
+    return rows
 
 
 def _could_see(rows: Sequence[Sensitivity]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -63,6 +64,22 @@ def prepare(
     from provenance.dossier.text import for_terminal
 
     prepared = study.prepare(reference, suspect, settings, environment=os.environ, config=config)
-    for warning in prepared.warnings:
+    for warning in warnings(prepared):
         print(f"warning: {for_terminal(warning, 500)}", file=sys.stderr)
     return prepared
+
+
+def warnings(prepared: Prepared) -> list[str]:
+    """What is worth knowing before a study starts."""
+    from provenance.sampling.budget import cost_warnings
+
+    estimate = prepared.estimate
+    return [
+        *prepared.warnings,
+        *cost_warnings(
+            prepared.prices,
+            (estimate.usd_low, estimate.usd_high),
+            prepared.settings.budget_usd,
+            datetime.now(UTC).date(),
+        ),
+    ]

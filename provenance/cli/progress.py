@@ -40,6 +40,7 @@ class ProgressPrinter:
         self._said_done = 0
         self._phase = ""
         self._problem = ""
+        self._said: list[list[str]] = []
 
     def __enter__(self) -> Self:
         if self._stream.isatty():
@@ -68,11 +69,16 @@ class ProgressPrinter:
     def _draw(self, bar: Bar, progress: Progress) -> None:
         if progress.phase != "sampling":
             # Counts stay as they were: this phase has none of its own.
-            if self._task is not None:
-                bar.update(self._task, phase=progress.phase, problem="")
+            if self._task is None:
+                self._task = bar.add_task("", total=None, phase="", detail="", problem="")
+            bar.update(self._task, phase=progress.phase, problem="")
             return
         if self._task is None:
             self._task = bar.add_task("", total=progress.total, phase="", detail="", problem="")
+        if progress.message and (kind := progress.message.split(": ")[:2]) not in self._said:
+            # Once in full, above the bar, which has little room for it.
+            self._said.append(kind)
+            bar.console.print(self._problem, markup=False, highlight=False, soft_wrap=True)
         bar.update(
             self._task,
             total=progress.total,
@@ -126,7 +132,7 @@ def _detail(progress: Progress) -> str:
 def _safe(message: str) -> str:
     from provenance.dossier.text import for_terminal
 
-    return for_terminal(message, 100)
+    return for_terminal(message, 200)
 
 
 def _bar(stream: TextIO) -> Bar:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from provenance.dossier.numbers import count, usd
 
 if TYPE_CHECKING:
+    from provenance.sampling.budget import Price
     from provenance.sampling.prepare import Estimate
+
+
+THINKING = (
+    "Thinking is not counted here: two pilot requests a side, at the start of the study, learn "
+    "whether a model thinks. --budget-usd is a hard stop either way."
+)
 
 
 def duration(seconds: float) -> str:
@@ -45,6 +53,19 @@ def span(low: float | None, high: float | None) -> str:
     if low is None or duration(low) == duration(high):
         return duration(high)
     return f"{duration(low)} to {duration(high)}"
+
+
+def rates(price: Price | None) -> str:
+    """``$0.15 in, $0.60 out per million tokens (as of 2026-11-04)``."""
+    if price is None:
+        return "unknown: --prices FILE"
+    shown = " in, ".join(f"${rate:,.2f}" for rate in (price.input, price.output))
+    return f"{shown} out per million tokens (as of {price.as_of})"
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """Lines of at most ``width`` columns."""
+    return textwrap.wrap(text, max(40, width))
 
 
 def estimate_rows(estimate: Estimate) -> list[tuple[str, str]]:

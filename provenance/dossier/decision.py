@@ -32,6 +32,7 @@ class Decision:
     p: float | None
     alpha: float | None
     families: int | None
+    tests: int | None
     null: str
 
     @property
@@ -39,7 +40,9 @@ class Decision:
         """``p = 0.0004 (Holm, 9 families)``."""
         if self.p is None:
             return "no p-value: nothing could be tested"
-        holm = f" (Holm, {self.families} families)" if (self.families or 0) > 1 else ""
+        tests = self.tests or self.families or 0
+        name = "families" if tests == self.families else "tests"
+        holm = f" (Holm, {tests} {name})" if tests > 1 else ""
         return f"p = {p_value(self.p, self.alpha)}{holm}"
 
     @property
@@ -63,6 +66,8 @@ def decision(document: StudyDocument) -> Decision:
         p=p if p is not None else finding_p if finding_p is not None else family_p,
         alpha=alpha,
         families=families if isinstance(families, int) else len(tested) or None,
+        tests=sum(f.p_adjusted is not None and bool(f.speaks_to) for f in document.findings)
+        or None,
         null=document.verdict.null,
     )
 

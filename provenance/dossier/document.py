@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from provenance.dossier.blocks import Block, Dossier
 from provenance.dossier.numbers import instant
-from provenance.dossier.sections import cells, findings, record, verdict
+from provenance.dossier.sections import cells, findings, record, substitutes, verdict
 from provenance.findings import StudyDocument
 
 _TITLES = {
@@ -22,6 +22,7 @@ _SECTIONS = (
     cells.figures,
     findings.families,
     findings.yardstick,
+    substitutes.substitutes,
     findings.sensitivity,
     record.coverage,
     record.endpoints,

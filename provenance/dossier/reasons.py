@@ -78,10 +78,15 @@ def rejects_same_deployment(
     families: int | None = None,
     family: str | None = None,
     cell: str | None = None,
+    tests: int | None = None,
+    substitute: str | None = None,
 ) -> str:
     """The exact test of same deployment rejects."""
     corrected = f", Holm over {counted(families, 'family', 'families')}" if families else ""
-    where = f" It is clearest in the family {family}" if family else ""
+    if tests and families and tests > families:
+        corrected += " and the panel test"
+    where = f" The suspect's answers lean to those of {substitute}." if substitute else ""
+    where += f" It is clearest in the family {family}" if family else ""
     where += f", cell {cell}." if where and cell else "." if where else ""
     return (
         f"The test rejects same deployment: p = {p_value(p, alpha)}{corrected}, "
@@ -95,6 +100,44 @@ def no_difference_found(alpha: float, p: float | None = None, power_note: str | 
     smallest = "" if p is None else f" (smallest adjusted p = {p_value(p, alpha)})"
     note = f" {power_note}" if power_note else ""
     return f"No difference found at α = {alpha:g}{smallest}. {NOT_THE_SAME}{note}"
+
+
+@_reason
+def consistent_within(delta: float, panel: str, substitutes: int, alpha: float) -> str:
+    """Every substitute that can be told apart is excluded beyond δ."""
+    models = counted(substitutes, "substitute")
+    return (
+        f"No difference found. For each of {models} of the panel {panel} that the battery can tell "
+        f"from the reference, a share above {percent(delta)} of the requests is rejected at "
+        f"α = {alpha:g}. A substitute that is not in the panel is not excluded."
+    )
+
+
+@_reason
+def share_not_excluded(
+    delta: float,
+    panel: str,
+    open: int = 0,
+    substitute: str | None = None,
+    upper: float | None = None,
+) -> str:
+    """Some substitute may answer more than δ."""
+    if substitute is None or upper is None:
+        return f"The battery can tell no substitute of the panel {panel} from the reference."
+    others = f", and {counted(open - 1, 'other')} more than {percent(delta)}" if open > 1 else ""
+    return (
+        f"These answers allow that {substitute} gave up to {percent(upper)} of them{others}. With "
+        "more draws the limit falls."
+    )
+
+
+@_reason
+def order_unknown() -> str:
+    """Without times no repeats can be looked for."""
+    return (
+        "A recording without times does not show whether answers were repeated by a cache, so "
+        "nothing is called consistent."
+    )
 
 
 @_reason
@@ -119,23 +162,50 @@ def nothing_answered(side: str, count: int, kind: str | None = None) -> str:
 
 
 @_reason
-def suspect_withholds(reference_failed: int, suspect_failed: int, p: float) -> str:
+def suspect_withholds(
+    reference_failed: int,
+    suspect_failed: int,
+    p: float,
+    reference_asked_again: int = 0,
+    suspect_asked_again: int = 0,
+    family: str | None = None,
+) -> str:
     """The suspect fails more often."""
+    lost = _lost("suspect", suspect_failed, suspect_asked_again)
+    other = _lost("reference", reference_failed, reference_asked_again, short=True)
     return (
-        f"The suspect failed on {counted(suspect_failed, 'request')}, the reference on "
-        f"{count(reference_failed)} (p = {p_value(p)}). What was withheld may differ from what "
-        "was answered. This decides nothing by itself."
+        f"{lost}, {other} (p = {p_value(p)}{_within(family)}). What was withheld may differ from "
+        "what was answered. This decides nothing by itself."
     )
 
 
 @_reason
-def failures_differ_reference(reference_failed: int, suspect_failed: int, p: float) -> str:
+def failures_differ_reference(
+    reference_failed: int,
+    suspect_failed: int,
+    p: float,
+    reference_asked_again: int = 0,
+    suspect_asked_again: int = 0,
+    family: str | None = None,
+) -> str:
     """The reference fails more often."""
+    lost = _lost("reference", reference_failed, reference_asked_again)
+    other = _lost("suspect", suspect_failed, suspect_asked_again, short=True)
     return (
-        f"The reference failed on {counted(reference_failed, 'request')}, the suspect on "
-        f"{count(suspect_failed)} (p = {p_value(p)}). What was not answered may differ from what "
-        "was answered. This decides nothing by itself."
+        f"{lost}, {other} (p = {p_value(p)}{_within(family)}). What was not answered may differ "
+        "from what was answered. This decides nothing by itself."
     )
+
+
+def _lost(side: str, failed: int, again: int, *, short: bool = False) -> str:
+    number = count(failed) if short else counted(failed, "request")
+    who = f"the {side}" if short else f"The {side} failed"
+    more = f" and answered {count(again)} only when asked again" if again else ""
+    return f"{who} on {number}{more}"
+
+
+def _within(family: str | None) -> str:
+    return f", clearest in the family {family}" if family else ""
 
 
 @_reason

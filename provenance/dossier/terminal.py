@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from pathlib import Path
 
-from provenance.dossier import decision, wording
+from provenance.dossier import decision, failures, wording
 from provenance.dossier.numbers import count, share, usd
 from provenance.dossier.sections import record
 from provenance.dossier.text import for_terminal
@@ -41,11 +41,18 @@ def summary(document: StudyDocument, *, width: int, color: bool, dossier: Path |
         lines += _wrap(decision.sentence(document), width)
         if label in ("supported", "not_supported") or decision.decision(document).p is not None:
             lines += _wrap(decision.numbers(document), width)
+        silent = [r for r in others if r.code == "nothing_answered"]
         power = decision.could_have_seen(document)
-        if power is not None:
+        if power is not None and not silent:
             lines += _wrap(power, width)
+        # Where a side said nothing, why it did is all there is to say.
+        others = silent or others
     for reason in others[:_MOST_REASONS]:
         lines += _wrap(f"· {reason.text}", width, hanging=2)
+    for failed in failures.lines(document):
+        lines += _wrap(f"· {failed}", width, hanging=2)
+    if any(r.code == "nothing_answered" for r in others):
+        lines += _wrap(failures.AGAIN, width)
     lines += _wrap(_cost(document), width)
     if color:
         name = label.replace("_", " ").upper()

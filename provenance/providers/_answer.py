@@ -20,6 +20,7 @@ from provenance.transcript import Completion, Failure, TokenLogprob, Usage
 _LONGEST_NAME = 200
 _LARGEST_COUNT = 2**53 - 1
 _BLOCKED = frozenset({"content_filter", "refusal", "safety"})
+NOT_UTF8 = "bytes that are not UTF-8 replaced by U+FFFD"
 _INLINE_THINKING = re.compile(r"\s*<think>(.*?)(?:</think>\s*|\Z)", re.DOTALL)
 
 
@@ -32,7 +33,7 @@ def decode(body: bytes) -> tuple[str, list[str]]:
     try:
         return body.decode("utf-8-sig"), []
     except UnicodeDecodeError:
-        return body.decode("utf-8-sig", "replace"), ["bytes that are not UTF-8 replaced by U+FFFD"]
+        return body.decode("utf-8-sig", "replace"), [NOT_UTF8]
 
 
 def parse_json(text: str) -> Any:
@@ -50,7 +51,8 @@ def parse_json(text: str) -> Any:
     except RecursionError:
         raise NotTheDialect("JSON that nests too deeply") from None
     except ValueError:
-        raise NotTheDialect(f"not JSON: {sentence(text, 120) or 'an empty body'}") from None
+        what = "a web page instead of JSON" if text.lstrip().startswith("<") else "not JSON"
+        raise NotTheDialect(f"{what}: {sentence(text, 120) or 'an empty body'}") from None
 
 
 def read(payload: Any, *, status: int, chat: bool, notes: list[str]) -> Completion | Failure:
@@ -102,11 +104,16 @@ def read(payload: Any, *, status: int, chat: bool, notes: list[str]) -> Completi
     if refused and not text:
         text = str(refusal)
     blocked = refused or (finish or "").lower() in _BLOCKED
+    if message.get("content" if chat else "text") is None and not (
+        blocked or reasoning or finish == "length" or message.get("tool_calls")
+    ):
+        # An empty answer is an empty text. This one was lost on its way.
+        raise NotTheDialect("expected a text, found null and no reason for it")
     if not text and finish == "length" and not blocked:
         message_text = "empty text, stopped by the token limit: thinking used all of it"
         return Failure(kind="starved", message=message_text, status=status)
     return Completion(
-        text=_clean(text, notes),
+        text=_whole(text, notes),
         reasoning=_clean(reasoning, notes) if reasoning else None,
         finish_reason=finish,
         blocked=blocked,
@@ -138,6 +145,23 @@ def _content(content: Any) -> tuple[str, str | None]:
         if isinstance(inner, dict) and isinstance(inner.get("text"), str)
     ]
     return "".join(str(t) for t in texts), "".join(thoughts) or None
+
+
+def _whole(text: str, notes: list[str]) -> str:
+    """The text, refused if it lost characters on its way: a gateway did that, not a model.
+
+    Raises
+    ------
+    NotTheDialect
+        If the text holds lone surrogates, or stands in a body that was not UTF-8 and has gaps.
+    """
+    # Halves of one character that a stream sent apart join without a loss.
+    clean = clean_text(text)
+    if clean.count("\ufffd") != text.count("\ufffd"):
+        raise NotTheDialect(f"the text holds lone surrogates: {sentence(text, 120)}")
+    if NOT_UTF8 in notes and "\ufffd" in text:
+        raise NotTheDialect(f"the text is not UTF-8: {sentence(text, 120)}")
+    return clean
 
 
 def _clean(text: str, notes: list[str]) -> str:

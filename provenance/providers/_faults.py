@@ -14,6 +14,7 @@ from provenance.canonical import clean_text
 from provenance.transcript import Completion, Failure, FailureKind
 
 LONGEST_MESSAGE = 300
+_LONG_WAIT_S = 60.0  # said in the message: a person would wonder why nothing moves
 
 _KINDS: dict[int, FailureKind] = {
     401: "auth",
@@ -21,7 +22,7 @@ _KINDS: dict[int, FailureKind] = {
     403: "auth",
     404: "not_found",
     405: "not_found",
-    407: "auth",
+    407: "unreachable",  # the proxy's own: the server was not asked
     408: "server_error",
     409: "server_error",
     410: "not_found",
@@ -36,8 +37,8 @@ _PAYMENT_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
 # What servers write when they do not take a parameter, as against a value of it.
 _REFUSAL = re.compile(
     r"not support|unsupported|unknown|unrecogni[sz]ed|not allowed|not permitted|deprecated|"
-    r"extra (?:inputs|fields)|cannot be (?:set|used|specified)|not (?:a )?valid (?:param|arg)|"
-    r"unexpected|no longer|instead",
+    r"extra (?:inputs|fields)|cannot (?:both )?be (?:set|used|specified)|may only be set|"
+    r"not (?:a )?valid (?:param|arg)|unexpected|no longer|instead",
     re.IGNORECASE,
 )
 
@@ -59,9 +60,9 @@ def from_status(
     if status in (400, 403) and _is_policy(error, code):
         return Completion(text="", blocked=True, notes=(f"HTTP {status}: {sentence(code, 60)}",))
     if 300 <= status < 400:
-        return Failure(
-            kind="malformed", message=f"redirect refused: {_host(location)}", status=status
-        )
+        said = f"redirect refused: {_host(location)}"
+        hint = "; if that host is meant, name it in the base URL"
+        return Failure(kind="malformed", message=said + hint, status=status)
     kind = _KINDS.get(status, "refused_parameters" if 400 <= status < 500 else "server_error")
     retryable = status in _RETRYABLE
     if code in _PAYMENT_CODES:
@@ -69,12 +70,16 @@ def from_status(
     if status < 300:  # 2xx that is no answer
         kind = "malformed"
     said = error_message(error) or body
+    who = f"HTTP {status} from the proxy" if status == 407 else f"HTTP {status}"
+    wait = retry_after(headers) if retryable else None
+    if wait is not None and wait >= _LONG_WAIT_S:
+        who += f", asks to wait {wait:,.0f} s"
     return Failure(
         kind=kind,
-        message=sentence(f"HTTP {status}: {said}" if said.strip() else f"HTTP {status}"),
+        message=sentence(f"{who}: {said}" if said.strip() else who),
         status=status,
         retryable=retryable,
-        retry_after_s=retry_after(headers) if retryable else None,
+        retry_after_s=wait,
     )
 
 

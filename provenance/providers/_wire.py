@@ -217,6 +217,9 @@ def _unreachable(error: Exception) -> Failure:
             message=f"certificate refused ({cause.verify_message}); for a host with its own "
             "authority give ca_bundle=FILE.pem",
         )
+    if isinstance(cause, ssl.SSLError):
+        said = "no TLS connection: does the server speak plain http, or only an old version of TLS?"
+        return Failure(kind="unreachable", message=said)
     if isinstance(error, httpx.ProxyError):
         return Failure(kind="unreachable", message=f"the proxy refused: {error}", retryable=True)
     reason = "nobody answers" if cause is None else type(cause).__name__

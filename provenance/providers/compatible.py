@@ -23,7 +23,7 @@ Options of its own meaning
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -33,7 +33,7 @@ from provenance.endpoint import Endpoint
 from provenance.errors import ProviderError, UsageError
 from provenance.providers import _answer, _faults, _keys, _network, _stream, _wire
 from provenance.providers._body import BodyPlan, encode
-from provenance.transcript import Completion, Exchange, Failure, Request
+from provenance.transcript import RESENT, Completion, Exchange, Failure, Request
 
 _TIMEOUT_S = 120.0
 _BASE_LIMIT = 4 * 2**20
@@ -68,25 +68,29 @@ class CompatibleProvider:
     """
 
     ordered = True
+    # Dialect -> what it adds to the base URL; the first one is the default.
+    _paths: ClassVar[Mapping[str, str]] = {
+        "chat": "/chat/completions",
+        "completions": "/completions",
+    }
 
     def __init__(self, endpoint: Endpoint, *, environment: Mapping[str, str]) -> None:
         self.endpoint = endpoint
         self.capabilities: dict[str, str] = {}
-        api = endpoint.option("api", "chat")
-        if api not in ("chat", "completions"):
-            raise ProviderError(
-                f"api={api}: the provider 'compatible' speaks api=chat and api=completions"
-            )
-        self._chat = api == "chat"
-        path = "/chat/completions" if self._chat else "/completions"
-        base = _base_url(endpoint)
+        api = endpoint.option("api", next(iter(self._paths)))
+        if api not in self._paths:
+            spoken = " and ".join(f"api={name}" for name in self._paths)
+            raise ProviderError(f"api={api}: the provider '{endpoint.provider}' speaks {spoken}")
+        self._api = str(api)
+        endpoint = self._completed(endpoint)
+        self._base = base = _base_url(endpoint, self._paths)
         self.host: str | None = None if endpoint.is_loopback else urlsplit(base).netloc
         self.concurrency = 8 if endpoint.is_loopback else 4
-        self._url = base + path
+        self._url = base + self._paths[self._api]
         self._query = _query(endpoint)
         for option in _UNUSED:
             if endpoint.option(option) is not None:
-                raise UsageError(f"the provider 'compatible' takes no option {option}")
+                raise UsageError(f"the provider '{endpoint.provider}' takes no option {option}")
         self._timeout_s = float(endpoint.option("timeout", _TIMEOUT_S))
         if not 0 < self._timeout_s <= 86_400:
             raise UsageError("option timeout: expected seconds, more than 0, at most a day")
@@ -96,7 +100,7 @@ class CompatibleProvider:
                 f"a key is not sent over plain http to {self.host}: use https, or a tunnel that "
                 "ends on this machine"
             )
-        self._body = BodyPlan(endpoint, chat=self._chat, capabilities=self.capabilities)
+        self._body = self._plan(endpoint)
         self._proxy = _network.proxy_for(endpoint, environment)
         self._certificates = _network.certificates(endpoint, environment)
         self._secrets = _keys.Secrets([*secret, *_network.proxy_secrets(self._proxy)])
@@ -123,15 +127,38 @@ class CompatibleProvider:
         if self._transport is None:
             raise ProviderError(f"{self.endpoint.label} is not open")
         body, learnable, notes = self._body.make(request)
+        sent, reply = await self._send(self._transport, body, self._body.budget(request))
+        return self._exchange(sent, reply, learnable, notes)
+
+    def _completed(self, endpoint: Endpoint) -> Endpoint:
+        """The endpoint with what the provider itself knows about where it is and its key."""
+        return endpoint
+
+    def _plan(self, endpoint: Endpoint) -> BodyPlan:
+        return BodyPlan(endpoint, chat=self._api == "chat", capabilities=self.capabilities)
+
+    async def _send(
+        self, transport: httpx.AsyncBaseTransport, body: dict[str, Any], tokens: int
+    ) -> tuple[bytes, _wire.Reply]:
+        """What was sent of a body, and what came back."""
         sent = encode(body)
-        tokens = self._body.budget(request)
-        reply = await _wire.post(
-            self._transport,
+        headers = {**_network.HEADERS, **self._headers}
+        return sent, await self._post(transport, headers, sent, tokens)
+
+    async def _post(
+        self,
+        transport: httpx.AsyncBaseTransport,
+        headers: Mapping[str, str],
+        sent: bytes,
+        tokens: int,
+    ) -> _wire.Reply:
+        return await _wire.post(
+            transport,
             httpx.Request(
                 "POST",
                 self._url,
                 params=self._query or None,
-                headers={**_network.HEADERS, **self._headers},
+                headers=headers,
                 content=sent,
                 extensions={"timeout": _network.TIMEOUTS},
             ),
@@ -139,14 +166,13 @@ class CompatibleProvider:
             error_limit_bytes=_ERROR_LIMIT,
             timeout_s=self._timeout_s,
         )
-        return self._exchange(sent, reply, learnable, notes)
 
     def _exchange(
         self, sent: bytes, reply: _wire.Reply, learnable: Mapping[str, Any], notes: list[str]
     ) -> Exchange:
         """The exchange without any key in it."""
         if reply.resent:
-            notes.append("sent on a new connection: the server had closed the idle one")
+            notes.append(RESENT)
         response = self._secrets.redact(reply.body)
         if response != reply.body:
             notes.append("the answer held the key: redacted")
@@ -192,20 +218,31 @@ class CompatibleProvider:
         content_type = reply.headers.get("content-type", "")
         try:
             if _stream.looks_like_events(text, content_type):
-                payload, whole = _stream.assemble(text, chat=self._chat)
+                payload, whole = self._assembled(text)
                 if not whole:
                     message = "the stream stopped before its end"
                     return Failure(kind="reset", message=message, status=status, retryable=True)
             else:
                 self._body.not_streamed()
                 payload = _answer.parse_json(text)
-            outcome = _answer.read(payload, status=status, chat=self._chat, notes=notes)
+            outcome = self._read(payload, status, notes)
         except _answer.NotTheDialect as error:
             return Failure(kind="malformed", message=_faults.sentence(str(error)), status=status)
         if isinstance(outcome, Completion):
             self._body.accepted(learnable)
             self._body.answered(outcome)
         return outcome
+
+    def _assembled(self, text: str) -> tuple[dict[str, Any], bool]:
+        """The answer that a stream is pieces of, and whether it was whole."""
+        return _stream.assemble(text, chat=self._api == "chat")
+
+    def _read(self, payload: Any, status: int, notes: list[str]) -> Completion | Failure:
+        return _answer.read(payload, status=status, chat=self._api == "chat", notes=notes)
+
+    def _spelled(self, text: str) -> str:
+        """The texts that the pieces of a stream spell."""
+        return _stream.spelled(text)
 
     def _refusal(
         self, reply: _wire.Reply, status: int, text: str, learnable: Mapping[str, Any]
@@ -224,13 +261,15 @@ class CompatibleProvider:
         return outcome
 
     def _spells_key(self, response: bytes, outcome: Completion | Failure) -> bool:
-        """Whether events, or the tokens of log-probabilities, hold the key in pieces."""
+        """Whether events, parts of the content or log-probabilities hold the key in pieces."""
         if not self._secrets:
             return False
         text, _ = _answer.decode(response)
-        pieces = _stream.spelled(text) if _stream.looks_like_events(text, "") else ""
-        if isinstance(outcome, Completion) and outcome.logprobs:
-            pieces += "\n" + "".join(entry.token for entry in outcome.logprobs)
+        pieces = self._spelled(text) if _stream.looks_like_events(text, "") else ""
+        if isinstance(outcome, Completion):
+            # The key as a whole is no longer in the bytes, so here it was joined from parts.
+            pieces += f"\n{outcome.text}\n{outcome.reasoning}\n"
+            pieces += "".join(entry.token for entry in outcome.logprobs or ())
         return self._secrets.redact_text(pieces) != pieces
 
     def _without_key(self, outcome: Completion | Failure) -> Completion | Failure:
@@ -240,7 +279,7 @@ class CompatibleProvider:
         return outcome if clean == values else type(outcome).model_validate_json(clean)
 
 
-def _base_url(endpoint: Endpoint) -> str:
+def _base_url(endpoint: Endpoint, paths: Mapping[str, str]) -> str:
     if endpoint.base_url is None:
         raise UsageError(
             f"{endpoint}: the provider 'compatible' needs a base URL: "
@@ -251,7 +290,7 @@ def _base_url(endpoint: Endpoint) -> str:
         _ = httpx.URL(base).host  # decoding it finds what parsing does not
     except (httpx.InvalidURL, ValueError) as error:
         raise UsageError(f"base URL {base}: {error}") from None
-    for ending in ("/chat/completions", "/completions"):
+    for ending in paths.values():
         if base.endswith(ending):
             raise UsageError(f"base URL {base}: leave {ending} out, it is added")
     return base

@@ -189,7 +189,7 @@ def _answered(
 
 
 def _unusable(endpoint: Endpoint, environment: Mapping[str, str], problem: str) -> EndpointCheck:
-    host = None if endpoint.is_loopback else urlsplit(endpoint.base_url or "").netloc
+    host = None if endpoint.is_loopback else urlsplit(endpoint.url or "").netloc
     return EndpointCheck(
         endpoint=str(endpoint),
         host=host,
@@ -200,9 +200,9 @@ def _unusable(endpoint: Endpoint, environment: Mapping[str, str], problem: str) 
 
 
 def _transport(endpoint: Endpoint, *, answered: bool) -> str:
-    if endpoint.base_url is None:
+    if endpoint.url is None:
         return "none: on this machine"
-    if urlsplit(endpoint.base_url).scheme != "https":
+    if urlsplit(endpoint.url).scheme != "https":
         where = "loopback" if endpoint.is_loopback else "NOT ENCRYPTED"
         return f"plain http, {where}"
     return "TLS, certificate verified" if answered else "no connection, or TLS failed"

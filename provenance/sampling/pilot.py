@@ -198,13 +198,11 @@ class _Asker:
                 if not again_if_refused:
                     break
                 continue
+            asked = failure.retry_after_s or 0.0
+            if asked > _LONGEST_WAIT_S or failure.kind == "timeout":
+                break
             if attempt + 1 < _ATTEMPTS:
-                await asyncio.sleep(
-                    min(
-                        _LONGEST_WAIT_S,
-                        max(failure.retry_after_s or 0.0, runner.BACKOFF_S[attempt]),
-                    )
-                )
+                await asyncio.sleep(max(asked, runner.BACKOFF_S[attempt]))
         return exchange
 
     async def _once(self, request: Request, name: str) -> Exchange:
@@ -213,9 +211,7 @@ class _Asker:
             reservation = self._budget.reserve(request)
             exchange = await self._provider.draw(request)
             outcome = exchange.outcome
-            self._budget.settle(
-                self._role, reservation, outcome if isinstance(outcome, Completion) else None
-            )
+            self._budget.settle(self._role, reservation, outcome)
             self._gate.learn(outcome)
         finally:
             await self._gate.leave()

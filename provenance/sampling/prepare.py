@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from provenance import __version__
 from provenance.canonical import digest
@@ -241,7 +242,10 @@ def _estimate(
     *,
     ladder: bool,
 ) -> tuple[tuple[HostEstimate, ...], Estimate]:
-    hosts: dict[str, list[float]] = {}
+    # In the order of the sides; None as dollars where a price of the host is unknown.
+    hosts: dict[str, list[Any]] = {
+        p.host: [0, 0, 0.0] for p in providers.values() if p.host is not None
+    }
     low = high = 0
     usd_low = usd_high = 0.0
     seconds = {role: [0.0, 0.0] for role in providers}
@@ -256,10 +260,7 @@ def _estimate(
             usd_low += price.of(prompt_low, 1)
             usd_high += price.of(prompt_high, completion)
         if provider.host is not None:
-            row = hosts.setdefault(provider.host, [0, 0, 0.0])
-            row[0] += 1
-            row[1] += prompt_high + completion
-            row[2] += price.of(prompt_high, completion) if price else 0.0
+            _add(hosts[provider.host], 1, (prompt_high, completion), price)
         span = _REMOTE_SECONDS if provider.host else _LOCAL_SECONDS
         places = settings.concurrency or provider.concurrency
         for i in (0, 1):
@@ -273,10 +274,7 @@ def _estimate(
             usd_low += n * price.of(*_PILOT_LOW)
             usd_high += n * price.of(*_PILOT_HIGH)
         if provider.host is not None and n:
-            row = hosts.setdefault(provider.host, [0, 0, 0.0])
-            row[0] += n
-            row[1] += n * sum(_PILOT_HIGH)
-            row[2] += n * price.of(*_PILOT_HIGH) if price else 0.0
+            _add(hosts[provider.host], n, _PILOT_HIGH, price)
         for i in (0, 1):
             seconds[role][i] += n * (_REMOTE_SECONDS if provider.host else _LOCAL_SECONDS)[i]
     for role, provider in providers.items():
@@ -291,8 +289,7 @@ def _estimate(
         if provider.endpoint.provider != "replay"
     ) + sum(pilots.values())
     estimates = tuple(
-        HostEstimate(host, int(n), int(tokens), usd if known else None)
-        for host, (n, tokens, usd) in hosts.items()
+        HostEstimate(host, n, tokens, usd) for host, (n, tokens, usd) in hosts.items()
     )
     return estimates, Estimate(
         requests=requests,
@@ -304,3 +301,10 @@ def _estimate(
         seconds_low=max(s[0] for s in seconds.values()),
         seconds_high=max(s[1] for s in seconds.values()),
     )
+
+
+def _add(row: list[Any], requests: int, tokens: tuple[int, int], price: Price | None) -> None:
+    """Add requests of so many (prompt, completion) tokens to a host's [requests, tokens, usd]."""
+    row[0] += requests
+    row[1] += requests * sum(tokens)
+    row[2] = None if price is None or row[2] is None else row[2] + requests * price.of(*tokens)

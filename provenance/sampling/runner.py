@@ -15,11 +15,13 @@ from dataclasses import dataclass, replace
 from provenance.errors import BudgetExhausted
 from provenance.evidence.store import Store
 from provenance.providers.base import Provider
-from provenance.sampling.budget import Budget
+from provenance.sampling.budget import Budget, Reservation
 from provenance.sampling.plan import Plan, Slot
 from provenance.transcript import Exchange, Failure, Request, Role
 
 MAX_ATTEMPTS = 5
+# A server that keeps us waiting to the end of `timeout` does so every time.
+TIMEOUT_ATTEMPTS = 2
 BACKOFF_S = (0.5, 1.0, 2.0, 4.0)  # with up to 30% jitter: at most 10 s a request
 LONGEST_RETRY_AFTER_S = 300.0
 CONSECUTIVE_FAILURES = 8
@@ -62,11 +64,13 @@ class Gate:
         Requests at a time, at most.
     rpm
         Starts a minute, at most.
-    clock, sleep
-        For tests.
+    clock
+        Seconds, as the running loop counts them; for tests.
     """
 
-    def __init__(self, limit: int, rpm: float | None = None) -> None:
+    def __init__(
+        self, limit: int, rpm: float | None = None, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.limit = limit
         self.allowed = limit
         self._interval = 60.0 / rpm if rpm else 0.0
@@ -74,6 +78,7 @@ class Gate:
         self._successes = 0
         self._not_before = 0.0
         self._changed = asyncio.Condition()
+        self._clock = clock
 
     async def enter(self) -> None:
         """Wait for a place and for the next permitted start."""
@@ -81,12 +86,16 @@ class Gate:
             await self._changed.wait_for(lambda: self._active < self.allowed)
             self._active += 1
         try:
-            while (wait := self._not_before - time.monotonic()) > 0:
-                await asyncio.sleep(wait)
+            await self.pace()
         except asyncio.CancelledError:
             await self.leave()
             raise
-        self._not_before = max(self._not_before, time.monotonic() + self._interval)
+
+    async def pace(self) -> None:
+        """Wait for the next permitted start; a place is held already."""
+        while (wait := self._not_before - self._clock()) > 0:
+            await asyncio.sleep(wait)
+        self._not_before = max(self._not_before, self._clock() + self._interval)
 
     async def leave(self) -> None:
         """Give the place back."""
@@ -100,9 +109,10 @@ class Gate:
             self._successes = 0
             if outcome.kind == "rate_limited" or outcome.status in (503, 529):
                 self.allowed = max(1, self.allowed // 2)
-                if outcome.retry_after_s:
-                    pause = min(outcome.retry_after_s, LONGEST_RETRY_AFTER_S)
-                    self._not_before = max(self._not_before, time.monotonic() + pause)
+                # A longer one is not waited for: the attempt stands, and soon the side stops.
+                if 0 < (outcome.retry_after_s or 0.0) <= LONGEST_RETRY_AFTER_S:
+                    pause = self._clock() + (outcome.retry_after_s or 0.0)
+                    self._not_before = max(self._not_before, pause)
             return
         self._successes += 1
         if self._successes >= _SUCCESSES_TO_GROW and self.allowed < self.limit:
@@ -172,8 +182,9 @@ class Runner:
         """
         attempts: dict[int, int] = {}
         final: set[int] = set()
+        requests = {slot.index: self._with_room(request) for slot, request in self._plan.requests()}
         for record in self._store.records():
-            self._budget.replay(record)
+            self._budget.replay(record, requests[record.slot])
             attempts[record.slot] = record.attempt
             if record.final:
                 final.add(record.slot)
@@ -182,7 +193,7 @@ class Runner:
         self._started = time.monotonic()
         tasks: set[asyncio.Task[None]] = set()
         try:
-            for slot, request in self._plan.requests():
+            for slot in self._plan.slots:
                 if slot.index in final:
                     continue
                 gate = self._gates[slot.role]
@@ -195,7 +206,7 @@ class Runner:
                     await gate.leave()
                     break
                 first = attempts.get(slot.index, 0) + 1
-                request = replace(request, thinking_tokens=self._thinking.get(slot.role, 0))
+                request = requests[slot.index]
                 tasks.add(asyncio.create_task(self._ask(slot, request, gate, first)))
             await asyncio.gather(*tasks)
         finally:
@@ -204,10 +215,12 @@ class Runner:
             await asyncio.gather(*tasks, return_exceptions=True)
         return Outcome(tuple(self._stopped), self._exhausted)
 
+    def _with_room(self, request: Request) -> Request:
+        return replace(request, thinking_tokens=self._thinking.get(request.role, 0))
+
     async def _ask(self, slot: Slot, request: Request, gate: Gate, first: int) -> None:
         """One slot: attempts until an answer, a final failure, or the end of the budget."""
         try:
-            waited = 0.0
             for tried in range(MAX_ATTEMPTS):
                 try:
                     reservation = await self._reserve(request)
@@ -215,20 +228,19 @@ class Runner:
                     self._exhausted = error
                     return
                 exchange = await self._providers[slot.role].draw(request)
-                completion = None if isinstance(exchange.outcome, Failure) else exchange.outcome
-                self._budget.settle(slot.role, reservation, completion)
+                self._budget.settle(slot.role, reservation, exchange.outcome)
                 gate.learn(exchange.outcome)
                 delay = self._delay(exchange, tried)
                 final = delay is None or slot.role in self._stopped
                 self._record(slot, request, exchange, attempt=first + tried, final=final)
                 if final or delay is None:
                     return
-                waited += delay
                 await asyncio.sleep(delay)
+                await gate.pace()
         finally:
             await gate.leave()
 
-    async def _reserve(self, request: Request) -> float:
+    async def _reserve(self, request: Request) -> Reservation:
         """Room in the budget, once those that are on their way have shown what they cost."""
         while True:
             try:
@@ -241,7 +253,9 @@ class Runner:
     def _delay(self, exchange: Exchange, tried: int) -> float | None:
         """Seconds until the next attempt, None if this one stands."""
         failure = exchange.outcome
-        if not isinstance(failure, Failure) or not failure.retryable or tried + 1 >= MAX_ATTEMPTS:
+        if not isinstance(failure, Failure) or not failure.retryable:
+            return None
+        if tried + 1 >= (TIMEOUT_ATTEMPTS if failure.kind == "timeout" else MAX_ATTEMPTS):
             return None
         asked = failure.retry_after_s
         if asked is not None and asked > LONGEST_RETRY_AFTER_S:

@@ -2,18 +2,23 @@ from dataclasses import replace
 
 import pytest
 
-from provenance.attribution.verdict import Case, decide
+from provenance.attribution.verdict import PANEL, Case, consistent, decide
+from provenance.findings import SubstituteShare
 
 EQUAL = Case(
     alpha=0.01,
     p_adjusted={"one_token": 0.4, "format": 1.0},
     clearest={"one_token": "number-en"},
+    leading=None,
     p_worst_case=None,
     planned={"reference": 120, "suspect": 120},
     completed={"reference": 120, "suspect": 120},
     used={"reference": 120, "suspect": 120},
     failed={"reference": 0, "suspect": 0},
+    asked_again={"reference": 0, "suspect": 0},
     failure_p=1.0,
+    failure_side=None,
+    failure_family=None,
     minimum_coverage=0.5,
     failure_alpha=0.2,
     serial={},
@@ -43,8 +48,10 @@ def test_a_rejection_names_the_family_and_its_p_value():
                 "p": 0.0004,
                 "alpha": 0.01,
                 "families": 2,
+                "tests": 2,
                 "family": "one_token",
                 "cell": "number-en",
+                "substitute": None,
             },
         )
     ]
@@ -68,14 +75,25 @@ def test_drift_blocks_different_only_where_the_sides_were_not_paired_in_time():
 
 def test_a_rejection_that_the_missing_draws_could_undo_is_none():
     failing = {"reference": 0, "suspect": 30}
-    case = replace(REJECTED, failed=failing, failure_p=1e-9, p_worst_case={"one_token": 0.3})
+    case = replace(
+        REJECTED,
+        failed=failing,
+        failure_p=1e-9,
+        failure_side="suspect",
+        p_worst_case={"one_token": 0.3},
+    )
     assert codes(case) == ("inconclusive", ["not_robust_to_missing", "suspect_withholds"])
     robust = replace(case, p_worst_case={"one_token": 0.002})
     assert codes(robust) == ("different", ["rejects_same_deployment", "suspect_withholds"])
 
 
 def test_failures_of_the_reference_are_named_as_such():
-    case = replace(EQUAL, failed={"reference": 30, "suspect": 0}, failure_p=1e-9)
+    case = replace(
+        EQUAL,
+        failed={"reference": 30, "suspect": 0},
+        failure_p=1e-9,
+        failure_side="reference",
+    )
     assert codes(case)[1] == ["no_difference_found", "failures_differ_reference"]
 
 
@@ -90,3 +108,54 @@ def test_a_silent_side_is_inconclusive_whatever_the_p_values(side):
 def test_too_little_coverage_is_inconclusive_whatever_the_p_values():
     case = replace(REJECTED, used={"reference": 120, "suspect": 59})
     assert codes(case) == ("inconclusive", ["too_little_coverage"])
+
+
+def test_a_rejection_by_the_panel_test_names_the_substitute():
+    case = replace(EQUAL, p_adjusted={"one_token": 0.4, PANEL: 0.0003}, leading="gpt-y")
+    label, reasons = decide(case)
+    assert label == "different"
+    values = reasons[0][1]
+    assert (values["families"], values["tests"]) == (1, 2)
+    assert (values["family"], values["substitute"]) == (None, "gpt-y")
+
+
+DIAGNOSED = replace(EQUAL, serial={"reference": (0.5, 0.0), "suspect": (0.5, 0.0)})
+
+
+def share(name, upper, *, parted=True):
+    return SubstituteShare(name=name, cells=9, lower=0.0, upper=upper, alpha=0.01, parted=parted)
+
+
+def weigh(shares, case=DIAGNOSED, delta=0.1):
+    label, reasons, not_excluded = consistent(
+        case, decide(case)[1], shares, delta=delta, panel="core"
+    )
+    return label, [code for code, _ in reasons], not_excluded
+
+
+def test_consistent_needs_every_substitute_that_can_be_told_apart():
+    low, twin = share("a", 0.1), share("twin", 1.0, parted=False)
+    assert weigh([low, twin]) == ("consistent", ["consistent_within"], ("twin",))
+    found = weigh([low, share("b", 0.105)])
+    assert found == ("inconclusive", ["no_difference_found", "share_not_excluded"], ())
+    assert weigh([twin])[0] == "inconclusive"
+    assert weigh([])[0] == "inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"serial": {}}, "order_unknown"),
+        ({"serial": {"reference": (0.5, 0.0)}}, "order_unknown"),
+        ({"serial": {"reference": (0.5, 0.0), "suspect": (0.001, 0.4)}}, "serial_dependence"),
+        ({"drift": {"suspect": 0.001}}, "drift"),
+        ({"failure_p": 0.1, "failure_side": "suspect"}, "suspect_withholds"),
+        ({"failure_p": 0.1, "failure_side": "reference"}, "failures_differ_reference"),
+        ({"p_adjusted": {"one_token": 0.001}}, "rejects_same_deployment"),
+        ({"completed": {"reference": 120, "suspect": 0}}, "nothing_answered"),
+    ],
+)
+def test_what_forbids_consistent(change, code):
+    label, found, _ = weigh([share("a", 0.05)], replace(DIAGNOSED, **change))
+    assert label == "inconclusive"
+    assert code in found

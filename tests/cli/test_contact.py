@@ -91,9 +91,12 @@ def test_this_machine_never_asks(process, server, endpoint, which, state):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 @pytest.mark.parametrize(("answer", "sent"), [(b"n\n", 0), (b"\n", 0), (b"y\n", 2)])
-def test_on_a_terminal_it_shows_the_cost_and_asks(command, server, state, answer, sent):
+def test_on_a_terminal_it_shows_the_cost_and_asks(
+    command, server, state, answer, sent, monkeypatch
+):
     import pty
 
+    monkeypatch.setenv("COLUMNS", "80")
     arguments = [command, "sample", server.remote, "--max-requests", "2"]
     pid, terminal = pty.fork()
     if pid == 0:
@@ -103,6 +106,7 @@ def test_on_a_terminal_it_shows_the_cost_and_asks(command, server, state, answer
         while b"[y/N]" not in shown:
             shown += os.read(terminal, 4096)
         assert server.seen == []
+        assert all(len(line) <= 80 for line in shown.decode().splitlines())
         os.write(terminal, answer)
         while chunk := _read(terminal):
             shown += chunk

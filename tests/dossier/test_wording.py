@@ -22,6 +22,8 @@ VALUES: dict[str, Any] = {
     "count": 1,
     "reference_failed": 0,
     "suspect_failed": 9,
+    "reference_asked_again": 1,
+    "suspect_asked_again": 3,
     "p_imputed": 0.2,
     "excess": 0.2,
     "done": 10,
@@ -31,6 +33,13 @@ VALUES: dict[str, Any] = {
     "reference": "gpt-x",
     "suspect": "gpt-y",
     "parameter": "temperature",
+    "delta": 0.1,
+    "panel": "core",
+    "substitutes": 20,
+    "substitute": "gpt-y",
+    "upper": 0.26,
+    "open": 3,
+    "tests": 10,
 }
 FORBIDDEN = re.compile(
     r"\b(match\w*|identif\w*|prov(e|es|en|ed|ing)|certain\w*|confiden\w*)\b", re.I

@@ -82,6 +82,13 @@ def test_a_message_is_bounded_and_holds_no_control_characters(serve, ask):
     assert exchange.outcome.message.isprintable()
 
 
+def test_a_proxy_that_wants_a_password_is_named(serve, ask):
+    server = serve(lambda handler, *_: handler.reply(b"", status=407))
+    (exchange,), _ = ask(f"compatible:m@{server.url}")
+    assert (exchange.outcome.kind, exchange.outcome.retryable) == ("unreachable", False)
+    assert exchange.outcome.message == "HTTP 407 from the proxy"
+
+
 def test_a_redirect_is_refused_and_names_the_host_only(serve, ask, completion):
     target = serve(lambda handler, *_: handler.reply(completion("42")))
     headers = {"location": f"{target.url}/chat/completions?secret=1"}
@@ -89,7 +96,8 @@ def test_a_redirect_is_refused_and_names_the_host_only(serve, ask, completion):
     (exchange,), _ = ask(f"compatible:m@{server.url}")
     assert exchange.outcome == Failure(
         kind="malformed",
-        message=f"redirect refused: 127.0.0.1:{target.server_port}",
+        message=f"redirect refused: 127.0.0.1:{target.server_port}; if that host is meant, name it "
+        "in the base URL",
         status=307,
     )
     assert target.requests == []
@@ -248,6 +256,8 @@ def choice(**changes):
         {"choices": {"0": choice()}},
         {"choices": [choice(message="42")]},
         {"choices": [choice(message=None)]},
+        {"choices": [choice(message={})]},
+        {"choices": [choice(message={"content": None})]},
         {"choices": [choice(message={"content": 42})]},
         {"choices": [choice(message={"content": True})]},
         {"choices": [choice(message={"content": [1, 2]})]},
@@ -314,25 +324,37 @@ def test_an_integer_of_ten_thousand_digits_costs_nothing(serve, ask, completion)
     assert exchange.outcome.usage.prompt_tokens is None
 
 
-def test_bytes_that_are_not_utf8_are_replaced_and_noted(serve, ask, completion):
+def test_a_text_that_lost_bytes_is_no_answer(serve, ask, completion):
     data = json.dumps(completion("4?2")).encode().replace(b"4?2", b"4\xff2")
     server = serve(lambda handler, *_: handler.reply(data))
     (exchange,), _ = ask(f"compatible:m@{server.url}")
-    assert exchange.outcome.text == "4\ufffd2"
-    assert exchange.outcome.notes == ("bytes that are not UTF-8 replaced by U+FFFD",)
+    assert exchange.outcome.kind == "malformed"
+    assert exchange.outcome.message == "the text is not UTF-8: 4\ufffd2"
     assert exchange.response == data
 
 
-def test_lone_surrogates_are_replaced_and_noted(serve, ask, completion):
-    data = completion("4\ud8002", model="m\udc00", message={"reasoning": "\udfff"})
+def test_bytes_that_are_not_utf8_beside_the_text_are_replaced_and_noted(serve, ask, completion):
+    data = json.dumps(completion("42", model="m?")).encode().replace(b"m?", b"m\xff")
+    server = serve(lambda handler, *_: handler.reply(data))
+    (exchange,), _ = ask(f"compatible:m@{server.url}")
+    assert (exchange.outcome.text, exchange.outcome.served_model) == ("42", "m\ufffd")
+    assert exchange.outcome.notes == ("bytes that are not UTF-8 replaced by U+FFFD",)
+
+
+def test_a_lone_surrogate_in_the_text_is_no_answer(serve, ask, completion):
+    data = completion("4\ud8002")
+    server = serve(lambda handler, *_: handler.reply(data))
+    (exchange,), _ = ask(f"compatible:m@{server.url}")
+    assert exchange.outcome.kind == "malformed"
+    assert exchange.outcome.message == "the text holds lone surrogates: 4\ufffd2"
+
+
+def test_lone_surrogates_beside_the_text_are_replaced_and_noted(serve, ask, completion):
+    data = completion("42", model="m\udc00", message={"reasoning": "\udfff"})
     server = serve(lambda handler, *_: handler.reply(data))
     (exchange,), _ = ask(f"compatible:m@{server.url}")
     outcome = exchange.outcome
-    assert (outcome.text, outcome.served_model, outcome.reasoning) == (
-        "4\ufffd2",
-        "m\ufffd",
-        "\ufffd",
-    )
+    assert (outcome.text, outcome.served_model, outcome.reasoning) == ("42", "m\ufffd", "\ufffd")
     assert outcome.notes == ("lone surrogates replaced by U+FFFD",)
     outcome.model_dump_json().encode()
 

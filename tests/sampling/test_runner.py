@@ -105,7 +105,7 @@ def test_a_passing_fault_is_asked_again_and_every_attempt_is_kept(run):
 
 
 def test_a_lasting_fault_is_given_up_after_the_last_attempt(run):
-    outcome, records, sides = run((fine,), (failing("timeout", retryable=True),))
+    outcome, records, sides = run((fine,), (failing("server_error", retryable=True),))
     assert outcome.stopped == ("suspect",)
     assert max(sides["suspect"].attempts.values()) == MAX_ATTEMPTS
     final = [r for r in records if r.role == "suspect" and r.final]

@@ -44,6 +44,7 @@ def endpoint(models):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body in two writes would wait 40 ms for each other
 
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))

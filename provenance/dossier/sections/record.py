@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from provenance.dossier import failures as failed_requests
 from provenance.dossier import wording
 from provenance.dossier.blocks import Block, Bullets, Code, Column, Heading, Paragraph, Table
 from provenance.dossier.numbers import UNKNOWN, count, moment, percent, usd
@@ -39,7 +40,7 @@ def coverage(document: StudyDocument) -> list[Block]:
     if not document.failures:
         return [*blocks, Paragraph("No request failed for good.")]
     failed = tuple(
-        (f.side, f.kind.replace("_", " "), f.family, count(f.count), f.example or UNKNOWN)
+        (f.side, failed_requests.words(f.kind), f.family, count(f.count), f.example or UNKNOWN)
         for f in document.failures[:MOST_FAILURES]
     )
     titles = (
@@ -54,7 +55,8 @@ def coverage(document: StudyDocument) -> list[Block]:
     rest = len(document.failures) - MOST_FAILURES
     if rest > 0:
         blocks.append(Paragraph(f"{rest:,} more rows in study.json.", small=True))
-    return blocks
+    to_do = failed_requests.kinds(document)
+    return [*blocks, Bullets(tuple(to_do))] if to_do else blocks
 
 
 def endpoints(document: StudyDocument) -> list[Block]:
