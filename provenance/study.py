@@ -27,8 +27,8 @@ from provenance.findings import Finding, StudyDocument, Verdict
 from provenance.library.panel import Panel
 from provenance.providers.base import Provider
 from provenance.sampling.budget import Budget
-from provenance.sampling.pilot import pilot_sides
-from provenance.sampling.prepare import Prepared
+from provenance.sampling.pilot import Pilot, pilot_sides
+from provenance.sampling.prepare import Prepared, with_pilots
 from provenance.sampling.prepare import prepare as prepare_sides
 from provenance.sampling.runner import Gate, Progress, ProgressCallback, Runner
 from provenance.sampling.runs import open_run
@@ -257,6 +257,36 @@ async def record(prepared: Prepared, progress: ProgressCallback | None = None) -
     return store.path
 
 
+async def pilot(
+    prepared: Prepared, progress: ProgressCallback | None = None
+) -> tuple[Prepared, dict[Role, Pilot]]:
+    """Ask two pilot questions a side and nothing else; nothing is kept.
+
+    Returns
+    -------
+    prepared, pilots
+        The study with thinking in its estimate, and what was found of each side.
+    """
+    budget = Budget(prepared.prices, max_requests=prepared.settings.max_requests)
+    opened: list[Provider] = []
+    try:
+        for provider in _distinct(prepared.providers.values()):
+            opened.append(provider)
+            await provider.open()
+        pilots = await pilot_sides(
+            prepared.providers,
+            None,
+            budget,
+            _gates(prepared),
+            with_ladder=False,
+            tell=lambda phase: _tell(progress, phase),
+        )
+    finally:
+        for provider in opened:
+            await provider.aclose()
+    return with_pilots(prepared, pilots), pilots
+
+
 def analyse(store: str | Path) -> StudyDocument:
     """The study document, recomputed from a store; the same every time."""
     with Store.open(Path(store)) as opened:
@@ -412,6 +442,7 @@ __all__ = [
     "acompare",
     "analyse",
     "compare",
+    "pilot",
     "prepare",
     "record",
     "report",

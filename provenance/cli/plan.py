@@ -1,16 +1,20 @@
-"""``provenance plan``: what a comparison would cost and could see; sends nothing."""
+"""``provenance plan``: what a comparison would cost and could see."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from provenance.cli import options
 
 if TYPE_CHECKING:
     from provenance.findings import Sensitivity
+    from provenance.sampling.pilot import Pilot
     from provenance.sampling.prepare import Prepared
+    from provenance.transcript import Role
 
 EPILOG = """
 Examples:
@@ -20,6 +24,8 @@ Examples:
       compatible:qwen3-8b@https://relay.example.net/v1,key_env=RELAY_KEY
   Would more draws find a smaller dilution?
     provenance plan a b --config endpoints.toml --draws 40
+  Does a side think before it answers? What would that cost? (two requests)
+    provenance plan a b --config endpoints.toml --pilot
   For a program:
     provenance plan a b --config endpoints.toml --json
 
@@ -33,22 +39,46 @@ def plan(
     reference: options.Reference,
     suspect: options.Suspect,
     *,
+    pilot: Annotated[
+        bool,
+        typer.Option(
+            "--pilot", help="Send two requests a side, to learn whether it thinks and how much."
+        ),
+    ] = False,
     json: options.StudyJson = False,
     **flags: Any,
 ) -> None:
-    """Show what a comparison would ask, cost and be able to see. Sends nothing.
+    """Show what a comparison would ask, cost and be able to see.
 
-    Takes the options of `compare`. The table at the end names the smallest share of foreign
-    answers that this plan would detect, for every model of the panel.
+    Sends nothing, unless --pilot is given. Takes the options of `compare`. The table at the end
+    names the smallest share of foreign answers that this plan would detect, for every model of
+    the panel.
     """
     from provenance.cli import outcome, prepared
 
     settings, config = prepared.read(flags)
     ready = prepared.prepare(reference, suspect, settings, config)
+    pilots: dict[Role, Pilot] = {}
+    if pilot:
+        ready, pilots = _ask(ready)
     if json:
-        outcome.print_json(_as_json(ready))
+        found = {role: asdict(found) for role, found in pilots.items()}
+        outcome.print_json(_as_json(ready) | ({"piloted": found} if pilot else {}))
     else:
-        print("\n".join(_lines(ready)))
+        print("\n".join(_lines(ready, pilots)))
+
+
+def _ask(ready: Prepared) -> tuple[Prepared, dict[Role, Pilot]]:
+    import asyncio
+
+    from provenance import study
+    from provenance.cli.confirm import confirm
+    from provenance.cli.progress import ProgressPrinter
+    from provenance.sampling.prepare import pilot_estimate
+
+    confirm(*pilot_estimate(ready), yes=ready.settings.yes)
+    with ProgressPrinter() as progress:
+        return asyncio.run(study.pilot(ready, progress))
 
 
 def _as_json(ready: Prepared) -> dict[str, Any]:
@@ -76,7 +106,7 @@ def _as_json(ready: Prepared) -> dict[str, Any]:
     }
 
 
-def _lines(ready: Prepared) -> list[str]:
+def _lines(ready: Prepared, piloted: dict[Role, Pilot]) -> list[str]:
     from provenance.cli import outcome
     from provenance.cli.words import THINKING, columns, estimate_rows, tokens, wrapped
     from provenance.dossier.numbers import usd
@@ -110,9 +140,21 @@ def _lines(ready: Prepared) -> list[str]:
         if hosts
         else ["", "Nothing leaves this machine."]
     )
-    if pilots:
+    if piloted:
+        lines += ["", "Pilot requests:", *columns([_found(r, p) for r, p in piloted.items()])]
+    elif pilots:
         lines += ["", *wrapped(THINKING, outcome.width())]
     return [*lines, "", *_could_see(ready.sensitivity)]
+
+
+def _found(role: Role, pilot: Pilot) -> tuple[str, str]:
+    if pilot.thinks is None:
+        return role, "no answer: `provenance doctor` says why"
+    if not pilot.thinks:
+        return role, "does not think, as far as its answers show"
+    return role, (
+        f"thinks: {pilot.thought:,} tokens and more an answer, room for {pilot.thinking_tokens:,}"
+    )
 
 
 def _prices(ready: Prepared) -> list[tuple[str, str]]:

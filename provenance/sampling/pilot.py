@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from provenance.evidence.store import Store
@@ -51,11 +51,14 @@ class Pilot:
         option ``reasoning`` says comes first.
     capabilities
         Parameter -> state, from the ladder; empty without it.
+    thought
+        Fewest tokens that an answer thought.
     """
 
     thinks: bool | None
     thinking_tokens: int
     capabilities: Mapping[str, str]
+    thought: int = 0
 
 
 def requests(provider: Provider, *, with_ladder: bool) -> int:
@@ -67,7 +70,7 @@ def requests(provider: Provider, *, with_ladder: bool) -> int:
 
 async def pilot_sides(
     providers: Mapping[Role, Provider],
-    store: Store,
+    store: Store | None,
     budget: Budget,
     gates: Mapping[Role, runner.Gate],
     *,
@@ -76,34 +79,30 @@ async def pilot_sides(
 ) -> dict[Role, Pilot]:
     """Ask the pilot questions that the store does not hold yet.
 
+    Parameters
+    ----------
+    store
+        Where every exchange is kept; None: only the outcome is wanted.
+
     Raises
     ------
     BudgetExhausted
         If the budget ends here; what was asked is kept, and counted when the study is resumed.
     """
     known: dict[Role, Pilot] = {}
-    for event in store.notes():
+    for event in store.notes() if store is not None else ():
         values = event["values"]
         if event["kind"] == "pilot":
             budget.replay_pilot(values["role"], _completion(values))
         elif event["kind"] == "piloted":
-            known[values["role"]] = Pilot(
-                values["thinks"], values["thinking_tokens"], values["capabilities"]
-            )
+            known[values["role"]] = Pilot(**{k: v for k, v in values.items() if k != "role"})
     for role, provider in providers.items():
         if role not in known and provider.endpoint.provider in PILOTED:
             tell(f"pilot of the {role}")
             asker = _Asker(role, provider, store, budget, gates[role])
             found = await _pilot(asker, provider, with_ladder=with_ladder)
-            store.note(
-                "piloted",
-                {
-                    "role": role,
-                    "thinks": found.thinks,
-                    "thinking_tokens": found.thinking_tokens,
-                    "capabilities": dict(found.capabilities),
-                },
-            )
+            if store is not None:
+                store.note("piloted", {"role": role, **asdict(found)})
             known[role] = found
     return known
 
@@ -143,7 +142,12 @@ async def _pilot(asker: _Asker, provider: Provider, *, with_ladder: bool) -> Pil
         capabilities = dict(
             await ladder.climb(ask, chat=chat, answered=answers, taken=chosen_by_endpoint)
         )
-    return Pilot((starved or most > 0) if thought else None, tokens, capabilities)
+    return Pilot(
+        thinks=(starved or most > 0) if thought else None,
+        thinking_tokens=tokens,
+        capabilities=capabilities,
+        thought=min(thought, default=0),
+    )
 
 
 def thinking_of(completion: Completion) -> int:
@@ -166,7 +170,12 @@ class _Asker:
     """Asks pilot questions of one side, each attempt kept and paid for."""
 
     def __init__(
-        self, role: Role, provider: Provider, store: Store, budget: Budget, gate: runner.Gate
+        self,
+        role: Role,
+        provider: Provider,
+        store: Store | None,
+        budget: Budget,
+        gate: runner.Gate,
     ) -> None:
         self._role: Role = role
         self._provider = provider
@@ -215,7 +224,8 @@ class _Asker:
             self._gate.learn(outcome)
         finally:
             await self._gate.leave()
-        self._store.witness("pilot", exchange, {"role": self._role, "name": name})
+        if self._store is not None:
+            self._store.witness("pilot", exchange, {"role": self._role, "name": name})
         return exchange
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import platform
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -212,6 +212,39 @@ def prepare(
     )
 
 
+def with_pilots(prepared: Prepared, pilots: Mapping[Role, pilot.Pilot]) -> Prepared:
+    """The same study with the thinking that pilot requests showed in its estimate."""
+    thinking = {
+        role: (found.thought, found.thinking_tokens) if found.thinks else (0, 0)
+        for role, found in pilots.items()
+    }
+    hosts, estimate = _estimate(
+        prepared.plan,
+        prepared.providers,
+        prepared.prices,
+        prepared.settings,
+        ladder=prepared.ladder,
+        thinking=thinking,
+    )
+    return replace(prepared, hosts=hosts, estimate=estimate)
+
+
+def pilot_estimate(prepared: Prepared) -> tuple[tuple[HostEstimate, ...], Estimate]:
+    """What pilot requests alone will take, without the thinking that they are to find."""
+    hosts: dict[str, list[Any]] = {}
+    total = 0
+    for role, provider in prepared.providers.items():
+        n = pilot.requests(provider, with_ladder=False)
+        total += n
+        if provider.host is not None and n:
+            _add(
+                hosts.setdefault(provider.host, [0, 0, 0.0]), n, _PILOT_HIGH, prepared.prices[role]
+            )
+    rows = tuple(HostEstimate(host, n, tokens, usd) for host, (n, tokens, usd) in hosts.items())
+    tokens = total * sum(_PILOT_HIGH)
+    return rows, Estimate(total, None, tokens, None, None, None, total * _REMOTE_SECONDS[1])
+
+
 def _panel(questions: Questions, settings: Settings) -> Panel | None:
     """The panel that was named, or the shipped one of this battery if there is one."""
     if settings.panel is not None:
@@ -241,6 +274,7 @@ def _estimate(
     settings: Settings,
     *,
     ladder: bool,
+    thinking: Mapping[Role, tuple[int, int]] | None = None,
 ) -> tuple[tuple[HostEstimate, ...], Estimate]:
     # In the order of the sides; None as dollars where a price of the host is unknown.
     hosts: dict[str, list[Any]] = {
@@ -254,10 +288,12 @@ def _estimate(
         if provider.endpoint.provider == "replay":
             continue
         prompt_low, prompt_high, completion = estimated_tokens(request)
-        low += prompt_low + 1
+        thought, room = (thinking or {}).get(slot.role, (0, 0))
+        completion += room
+        low += prompt_low + 1 + thought
         high += prompt_high + completion
         if price is not None:
-            usd_low += price.of(prompt_low, 1)
+            usd_low += price.of(prompt_low, 1 + thought)
             usd_high += price.of(prompt_high, completion)
         if provider.host is not None:
             _add(hosts[provider.host], 1, (prompt_high, completion), price)

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import threading
 
 import pytest
@@ -266,3 +267,29 @@ def test_a_model_that_obeys_nobody_does_not_tell_whether_the_system_message_is_h
     study, _ = study_of(serve, tmp_path, Ladder(RUNGS), deaf, ladder=True)
     assert study.document.suspect.capabilities["system"] == "unclear"
     assert "system" not in finding(study, "capabilities").values["compared"]
+
+
+def test_a_plan_with_pilot_requests_counts_thinking_and_keeps_nothing(serve, tmp_path, monkeypatch):
+    from typer.testing import CliRunner
+
+    from provenance.cli import app
+
+    monkeypatch.chdir(tmp_path)
+    sides = [serve(Thinker(n, seed=n)) for n in (0, 300)]
+    endpoints = [f"compatible:m@{url}" for url, _ in sides]
+    plans = {}
+    for flags in ((), ("--pilot",)):
+        done = CliRunner().invoke(app, ["plan", *endpoints, "--json", *flags])
+        assert done.exit_code == 0, done.output
+        plans[flags] = json.loads(done.stdout)
+    assert [len(server.requests) for _, server in sides] == [2, 2]
+    piloted = plans["--pilot",]["piloted"]
+    assert (piloted["reference"]["thinks"], piloted["suspect"]["thinks"]) == (False, True)
+    before, after = (plan["estimate"] for plan in plans.values())
+    assert after["tokens_low"] >= before["tokens_low"] + 120 * piloted["suspect"]["thought"]
+    room = piloted["suspect"]["thinking_tokens"]
+    assert after["tokens_high"] == before["tokens_high"] + 120 * room
+    shown = CliRunner().invoke(app, ["plan", *endpoints, "--pilot"])
+    assert "does not think, as far as its answers show" in shown.stdout
+    assert re.search(r"thinks: \d+ tokens and more an answer, room for [12],\d+", shown.stdout)
+    assert list(tmp_path.iterdir()) == []
