@@ -10,7 +10,17 @@ from typing import Annotated
 
 import typer
 
-from provenance.cli import compare, demo, doctor, plan, probes, report, sample, verify
+from provenance.cli import (
+    compare,
+    demo,
+    doctor,
+    library,
+    plan,
+    probes,
+    report,
+    sample,
+    verify,
+)
 from provenance.cli.shape import CONTEXT, INTERRUPTED, Commands, VerbCommand
 
 EPILOG = """
@@ -39,8 +49,15 @@ app = typer.Typer(
 )
 _probes = typer.Typer(
     cls=Commands,
-    help="List, show and check the questions.",
+    help="List, show, check and make the questions.",
     epilog="Examples:\n  provenance probes list\n  provenance probes show number-en-1\n",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+_library = typer.Typer(
+    cls=Commands,
+    help="Models whose answers are known: panels of substitutes.",
+    epilog="Examples:\n  provenance library list\n  provenance library list quick\n",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -83,7 +100,13 @@ for _name, _verb, _epilog in (
     ("generate", probes.generate, probes.GENERATE_EPILOG),
 ):
     _probes.command(_name, cls=VerbCommand, epilog=_epilog)(_verb)
+for _name, _verb, _epilog in (
+    ("list", library.list_, library.LIST_EPILOG),
+    ("add", library.add, library.ADD_EPILOG),
+):
+    _library.command(_name, cls=VerbCommand, epilog=_epilog)(_verb)
 app.add_typer(_probes, name="probes", rich_help_panel="Questions")
+app.add_typer(_library, name="library", rich_help_panel="Questions")
 
 
 def main() -> None:

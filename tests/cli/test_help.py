@@ -7,7 +7,10 @@ import typer
 from provenance.cli import app
 
 VERBS = ["demo", "doctor", "plan", "compare", "sample", "report", "verify"]
-PAGES = [(v,) for v in VERBS] + [("probes", v) for v in ("list", "show", "check", "generate")]
+PAGES = [(v,) for v in VERBS] + [
+    *(("probes", v) for v in ("list", "show", "check", "generate")),
+    *(("library", v) for v in ("list", "add")),
+]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=" ".join)
