@@ -24,7 +24,7 @@ Examples:
     provenance sample compatible:small@https://api.example.com/v1,key_env=KEY \\
       --battery core --draws 40 --store recorded/small
     provenance library add recorded/small --panel mine.json
-    provenance compare a b --config endpoints.toml --battery core --panel mine.json
+    provenance compare a b --config e.toml --battery core --panel mine.json
   Start from a shipped panel:
     provenance library list core --json > mine.json
 
@@ -51,22 +51,26 @@ def list_(
         if json:
             outcome.print_json(found.model_dump(mode="json"))
             return
-        table = [("Member", "cells", "answers", "")] + [
-            (
-                for_terminal(m.name, 60),
-                str(len(m.cells)),
-                f"{sum(sum(c.values()) for c in m.cells.values()):,}",
-                for_terminal(m.note, 200),
-            )
-            for m in found.members
+        table = [
+            ("Member", "cells", "answers", ""),
+            *(
+                (
+                    for_terminal(m.name, 60),
+                    str(len(m.cells)),
+                    f"{sum(sum(c.values()) for c in m.cells.values()):,}",
+                    for_terminal(m.note, 200),
+                )
+                for m in found.members
+            ),
         ]
     else:
         panels = [Panel.load(name) for name in Panel.shipped()]
         if json:
             outcome.print_json({p.name: [m.name for m in p.members] for p in panels})
             return
-        table = [("Panel", "members", "measured")] + [
-            (p.name, str(len(p.members)), p.measured_utc[:10]) for p in panels
+        table = [
+            ("Panel", "members", "measured", ""),
+            *((p.name, str(len(p.members)), p.measured_utc[:10], "") for p in panels),
         ]
     for line in columns(table, indent=""):
         print(line if len(line) <= outcome.width() else line[: outcome.width() - 1] + "…")

@@ -34,7 +34,7 @@ def test_list(run):
 def test_a_model_that_was_added_is_looked_for(run, endpoint, recorded):
     first = run("library", "add", recorded("other"), "--panel", "mine.json")
     assert first.exit_code == 0, first.output
-    second = run("library", "add", recorded("b"), "--panel", "mine.json", "--name", "bee")
+    second = run("library", "add", recorded("same"), "--panel", "mine.json", "--name", "bee")
     assert "2 members" in second.stdout
     panel = Panel.load("mine.json")
     assert [m.name for m in panel.members][1] == "bee"
@@ -63,13 +63,8 @@ def test_what_cannot_be_added_says_why(run, endpoint, recorded, tmp_path):
     other = Panel.load("mine.json").model_copy(update={"battery_digest": "f" * 64})
     (tmp_path / "old.json").write_text(other.model_dump_json())
     stale = run("library", "add", store, "--panel", "old.json", "--name", "new")
-    assert (
-        stale.exit_code,
-        "other questions" in stale.stderr or "measured on" in stale.stderr,
-    ) == (
-        12,
-        True,
-    )
+    assert stale.exit_code == 12
+    assert "was measured on the battery" in stale.stderr
     transcript = tmp_path / store / "transcript.jsonl"
     transcript.write_bytes(transcript.read_bytes().replace(b'"draw":3', b'"draw":4', 1))
     changed = run("library", "add", store, "--panel", "y.json")
