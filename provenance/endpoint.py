@@ -55,6 +55,11 @@ OPTIONS: dict[str, str] = {
     "dtype": "string",
     "model": "string",
 }
+# Where a provider is if no base URL is given.
+DEFAULT_BASE_URLS = {
+    "openai": "https://api.openai.com/v1",
+    "anthropic": "https://api.anthropic.com",
+}
 APIS = ("chat", "completions", "responses", "messages")
 
 _OPTION_START = re.compile(r",(?=[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_.\-]+)?=)")
@@ -157,9 +162,14 @@ class Endpoint:
         return slug or hashlib.sha256(str(self).encode()).hexdigest()[:8]
 
     @property
+    def url(self) -> str | None:
+        """The base URL that is given, else the provider's own; None if there is none."""
+        return self.base_url or DEFAULT_BASE_URLS.get(self.provider)
+
+    @property
     def is_loopback(self) -> bool:
         """Whether nothing leaves this machine."""
-        return self.base_url is None or is_loopback_host(urlsplit(self.base_url).hostname or "")
+        return self.url is None or is_loopback_host(urlsplit(self.url).hostname or "")
 
 
 def is_loopback_host(host: str) -> bool:

@@ -104,6 +104,16 @@ def test_loopback_is_recognised():
     assert Endpoint.parse("compatible:m@http://[::1]:80/v1").is_loopback
     assert Endpoint.parse("gguf:m.gguf").is_loopback
     assert not Endpoint.parse("compatible:m@http://127.0.0.1.evil.example/v1").is_loopback
+    assert not Endpoint.parse("openai:m").is_loopback
+    assert not Endpoint.parse("anthropic:m").is_loopback
+
+
+def test_a_provider_with_a_home_is_there_unless_told_otherwise():
+    assert Endpoint.parse("openai:m").url == "https://api.openai.com/v1"
+    assert Endpoint.parse("anthropic:m,stream=true").url == "https://api.anthropic.com"
+    assert Endpoint.parse("openai:m@http://h/v1").url == "http://h/v1"
+    assert Endpoint.parse("gguf:m.gguf").url is None
+    assert str(Endpoint.parse("openai:m")) == "openai:m"
 
 
 def test_labels_that_coincide_are_told_apart_by_what_differs():

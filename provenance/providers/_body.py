@@ -62,25 +62,18 @@ class BodyPlan:
     def make(self, request: Request) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
         """The body; the parameters in it that may be dropped if the server refuses them; notes."""
         notes: list[str] = []
-        optional: dict[str, Any] = {
-            name: value for name, value in request.decoding.items() if name not in self._chosen
-        }
+        optional = self._optional(request, notes)
         if not _LIMITS & self._extra.keys():
-            optional["max_tokens"] = self.budget(request)
-        if self._stream:
+            refused = self._capabilities.get("max_tokens") == "refused"
+            optional["max_completion_tokens" if refused else "max_tokens"] = self.budget(request)
+        if self._stream and self._capabilities.get("stream_options") != "refused":
             optional["stream_options"] = {"include_usage": True}
-        for name in [n for n in optional if self._capabilities.get(n) == "refused"]:
-            value = optional.pop(name)
-            if name == "max_tokens":
-                optional["max_completion_tokens"] = value
-            elif name != "stream_options":
-                notes.append(f"{name} not sent: the server refuses it")
         body = {"model": self._model, **self._prompt(request, notes), **self._chosen, **optional}
         if self._effort is not None:
             body["reasoning_effort"] = self._effort
         if self._stream:
             body["stream"] = True
-        _merge(body, self._extra)
+        merge(body, self._extra)
         # Without a limit a server may generate for ever, so the second spelling is not droppable.
         learnable = {
             name: value
@@ -95,11 +88,7 @@ class BodyPlan:
 
     def accepted(self, names: Iterable[str]) -> None:
         """An answer came without an error."""
-        sent = [*names, *self._chosen]
-        if self._capabilities.get("max_tokens") == "refused":
-            sent.append("max_completion_tokens")
-        if self._effort is not None:
-            sent.append("reasoning_effort")
+        sent = [*names, *self._chosen, *self._also_sent()]
         if self._stream:
             sent.append("stream")
         for name in sent:
@@ -115,6 +104,24 @@ class BodyPlan:
         if self._extra.get("logprobs"):
             given = completion.logprobs is not None
             self._capabilities["logprobs"] = "accepted" if given else "ignored"
+
+    def _optional(self, request: Request, notes: list[str]) -> dict[str, Any]:
+        """The probe's own parameters, but those that the user set or the server refuses."""
+        optional = {}
+        for name, value in request.decoding.items():
+            if name in self._chosen:
+                continue
+            if self._capabilities.get(name) == "refused":
+                notes.append(f"{name} not sent: the server refuses it")
+            else:
+                optional[name] = value
+        return optional
+
+    def _also_sent(self) -> list[str]:
+        """What was sent besides the probe's and the user's parameters."""
+        refused = self._capabilities.get("max_tokens") == "refused"
+        sent = ["max_completion_tokens"] if refused else []
+        return sent if self._effort is None else [*sent, "reasoning_effort"]
 
     def _prompt(self, request: Request, notes: list[str]) -> dict[str, Any]:
         messages = [{"role": m.role, "content": m.content} for m in request.messages]
@@ -184,12 +191,13 @@ def _extra(paths: dict[str, Any]) -> dict[str, Any]:
     return extra
 
 
-def _merge(body: dict[str, Any], extra: dict[str, Any]) -> None:
+def merge(body: dict[str, Any], extra: dict[str, Any]) -> None:
+    """Put ``extra`` into ``body``, objects into objects."""
     for name, value in extra.items():
         held = body.get(name)
         if isinstance(held, dict) and isinstance(value, dict):
             held = dict(held)
-            _merge(held, value)
+            merge(held, value)
             body[name] = held
         else:
             body[name] = value

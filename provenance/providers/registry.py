@@ -7,22 +7,17 @@ from collections.abc import Mapping
 from typing import cast
 
 from provenance.endpoint import Endpoint
-from provenance.errors import UsageError
 from provenance.providers.base import Provider
 
 # Name in an endpoint string -> module and class. A constructor takes (endpoint, *, environment).
 _LOADERS: dict[str, tuple[str, str]] = {
     "compatible": ("provenance.providers.compatible", "CompatibleProvider"),
+    "openai": ("provenance.providers.openai", "OpenAIProvider"),
+    "anthropic": ("provenance.providers.anthropic", "AnthropicProvider"),
     "transformers": ("provenance.providers.transformers", "TransformersProvider"),
     "gguf": ("provenance.providers.gguf", "GgufProvider"),
     "replay": ("provenance.providers.replay", "ReplayProvider"),
     "simulated": ("provenance.providers.simulated", "SimulatedProvider"),
-}
-
-# Named by the endpoint grammar, not spoken by this version.
-_INSTEAD: dict[str, str] = {
-    "openai": "compatible:{model}@https://api.openai.com/v1,key_env=OPENAI_API_KEY",
-    "anthropic": "compatible:{model}@https://api.anthropic.com/v1,key_env=ANTHROPIC_API_KEY",
 }
 
 
@@ -49,12 +44,6 @@ def create(endpoint: Endpoint, *, environment: Mapping[str, str]) -> Provider:
     ProviderError
         If this version cannot speak what the endpoint asks for.
     """
-    if endpoint.provider in _INSTEAD:
-        instead = _INSTEAD[endpoint.provider].format(model=endpoint.model)
-        raise UsageError(
-            f"the provider '{endpoint.provider}' (its official SDK) is not part of this version; "
-            f"the same API answers raw HTTP: {instead}"
-        )
     module, name = _LOADERS[endpoint.provider]
     provider = getattr(importlib.import_module(module), name)
     return cast(Provider, provider(endpoint, environment=environment))

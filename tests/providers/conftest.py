@@ -178,14 +178,15 @@ class _Certificate:
 
 @pytest.fixture(scope="session")
 def self_signed(tmp_path_factory):
-    """A certificate that signs itself, for 127.0.0.1 and model.test: paths of both files."""
+    """A certificate that signs itself, for 127.0.0.1, model.test and the SDKs' own hosts."""
     x509 = pytest.importorskip("cryptography.x509")
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "model.test")])
-    names = [x509.DNSName("model.test"), x509.IPAddress(ip_address("127.0.0.1"))]
+    hosts = ("model.test", "api.openai.com", "api.anthropic.com")
+    names = [*map(x509.DNSName, hosts), x509.IPAddress(ip_address("127.0.0.1"))]
     now = datetime.now(UTC)
     signed = (
         x509.CertificateBuilder()
@@ -228,6 +229,90 @@ def completion():
         }
 
     return make
+
+
+class _Chat:
+    """What a server says in one dialect. ``path`` is where under a base URL it is asked."""
+
+    path = "/v1/chat/completions"
+    option = ""
+
+    def answer(self, text, **fields):
+        """A whole answer; ``fields`` go to its top."""
+        content = {"role": "assistant", "content": text}
+        choice = {"index": 0, "finish_reason": "stop", "message": content}
+        usage = {"prompt_tokens": 20, "completion_tokens": 2, "total_tokens": 22}
+        named = {"id": f"id {text}", "object": "chat.completion", "created": 1, "model": "served-1"}
+        return {**named, "choices": [choice], "usage": usage, **fields}
+
+    def events(self, *pieces):
+        """The events of a streamed answer."""
+        deltas = [{"choices": [{"index": 0, "delta": {"content": piece}}]} for piece in pieces]
+        return [*deltas, {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}]
+
+
+class _Responses(_Chat):
+    path = "/v1/responses"
+    option = ",api=responses"
+
+    def answer(self, text, **fields):
+        part = {"type": "output_text", "text": text, "annotations": []}
+        message = {"type": "message", "id": "m1", "role": "assistant", "content": [part]}
+        details = {"reasoning_tokens": 0}
+        return {
+            "id": f"id {text}",
+            "object": "response",
+            "created_at": 1,
+            "model": "served-1",
+            "status": "completed",
+            "output": [{**message, "status": "completed"}],
+            "usage": {"input_tokens": 20, "output_tokens": 2, "output_tokens_details": details},
+            **fields,
+        }
+
+    def events(self, *pieces):
+        begun = {"type": "response.created", "response": {"status": "in_progress"}}
+        deltas = [{"type": "response.output_text.delta", "delta": piece} for piece in pieces]
+        end = {"type": "response.completed", "response": self.answer("".join(pieces), id=None)}
+        return [begun, *deltas, end]
+
+
+class _Messages(_Chat):
+    path = "/v1/messages"
+
+    def answer(self, text, **fields):
+        return {
+            "id": f"id {text}",
+            "type": "message",
+            "role": "assistant",
+            "model": "served-1",
+            "content": [{"type": "text", "text": text}],
+            "stop_reason": "end_turn",
+            "stop_sequence": None,
+            "usage": {"input_tokens": 12, "cache_read_input_tokens": 8, "output_tokens": 2},
+            **fields,
+        }
+
+    def events(self, *pieces):
+        message = self.answer("", id=None, content=[], stop_reason=None)
+        text = {"type": "text", "text": ""}
+        deltas = [{"type": "text_delta", "text": piece} for piece in pieces]
+        return [
+            {"type": "message_start", "message": message},
+            {"type": "content_block_start", "index": 0, "content_block": text},
+            {"type": "ping"},
+            *[{"type": "content_block_delta", "index": 0, "delta": delta} for delta in deltas],
+            {"type": "content_block_stop", "index": 0},
+            {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {}},
+            {"type": "message_stop"},
+        ]
+
+
+@pytest.fixture
+def dialect():
+    """``dialect(name)``: what a server says to a provider, or to ``openai-responses``."""
+    spoken = {"openai-responses": _Responses(), "anthropic": _Messages()}
+    return lambda name: spoken.get(name) or _Chat()
 
 
 @pytest.fixture

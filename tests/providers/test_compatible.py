@@ -402,8 +402,6 @@ def test_a_draw_before_opening_says_so(request_of):
         ("compatible:m@http://localhost/v1,ca_bundle=/nowhere", UsageError, "/nowhere"),
         ("compatible:m@http://localhost/v1,proxy=nonsense", UsageError, "proxy"),
         ("compatible:m@http://localhost/v1,header.Host=x", UsageError, "Host"),
-        ("openai:gpt-4o", UsageError, "compatible:gpt-4o@https://api.openai.com/v1,key_env="),
-        ("anthropic:claude", UsageError, "compatible:claude@https://api.anthropic.com/v1"),
     ],
 )
 def test_what_cannot_be_used_is_said_before_anything_is_sent(endpoint, error, says):

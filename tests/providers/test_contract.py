@@ -38,6 +38,36 @@ def compatible_stream(request, tmp_path):
     return f"compatible:m@{request.getfixturevalue('serve')(answer).url},stream=true,key_env=DECOY"
 
 
+def by_sdk(name, stream=False):
+    """The test's own server in the dialect of one SDK, whole or as a stream."""
+
+    def factory(request, tmp_path):
+        dialect = request.getfixturevalue("dialect")(name)
+
+        def answer(handler, number, body):
+            if stream:
+                handler.events(*dialect.events("answer ", str(number)), end=False)
+            else:
+                handler.reply(dialect.answer(f"answer {number}"))
+
+        url = request.getfixturevalue("serve")(answer).url
+        option = ",stream=true" if stream else ""
+        return f"{name.partition('-')[0]}:m@{url},key_env=DECOY{dialect.option}{option}"
+
+    return factory
+
+
+def llama_by_sdk(name, options=""):
+    """llama.cpp's own server, which speaks all three dialects."""
+
+    def factory(request, tmp_path):
+        url = request.getfixturevalue("llama_server")
+        option = request.getfixturevalue("dialect")(name).option
+        return f"{name.partition('-')[0]}:smollm2@{url},key_env=DECOY{option}{options}"
+
+    return factory
+
+
 def llama_chat(request, tmp_path):
     """llama.cpp's own server, with its truncating defaults off."""
     url = request.getfixturevalue("llama_server")
@@ -85,6 +115,18 @@ PROVIDERS = {
     "compatible-llama": (llama_chat, LOCAL),
     "compatible-llama-stream": (llama_stream, LOCAL),
     "compatible-llama-completions": (llama_completions, LOCAL),
+    "openai": (by_sdk("openai"), []),
+    "openai-stream": (by_sdk("openai", stream=True), []),
+    "openai-responses": (by_sdk("openai-responses"), []),
+    "openai-responses-stream": (by_sdk("openai-responses", stream=True), []),
+    "openai-llama": (llama_by_sdk("openai"), LOCAL),
+    "openai-llama-stream": (llama_by_sdk("openai", ",stream=true"), LOCAL),
+    "openai-llama-responses": (llama_by_sdk("openai-responses"), LOCAL),
+    "openai-llama-responses-stream": (llama_by_sdk("openai-responses", ",stream=true"), LOCAL),
+    "anthropic": (by_sdk("anthropic"), []),
+    "anthropic-stream": (by_sdk("anthropic", stream=True), []),
+    "anthropic-llama": (llama_by_sdk("anthropic"), LOCAL),
+    "anthropic-llama-stream": (llama_by_sdk("anthropic", ",stream=true"), LOCAL),
     "gguf": (gguf, SLOW),
     "transformers": (transformers, SLOW),
     "simulated": (simulated, []),
@@ -166,7 +208,7 @@ def test_the_bytes_hold_the_answer(draws):
     for exchange in exchanges:
         held = exchange.response.decode()
         pieces = exchange.outcome.text.split()[:1]
-        if held.startswith("data: "):
+        if held.startswith(("data: ", "event: ")):
             pieces = [piece[0] for piece in pieces]  # cut apart by the stream
         assert all(piece in held or json.dumps(piece)[1:-1] in held for piece in pieces)
 

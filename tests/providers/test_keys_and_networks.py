@@ -27,10 +27,22 @@ DECOYS = {
     "NETRC_PASSWORD": "decoy-netrc-8888",
     "PROXY_PASSWORD": "decoy-proxy-9999",
     "MY_KEY": KEY,
+    "OPENAI_ORG_ID": "org-decoy-1010",
+    "OPENAI_PROJECT_ID": "proj-decoy-1111",
+    "OPENAI_WEBHOOK_SECRET": "whsec-decoy-1212",
+    "IN_CUSTOM_HEADERS": "decoy-custom-1313",
 }
 # SDKs would take a base URL from these.
 SDK_URLS = ("OPENAI_BASE_URL", "OPENAI_API_BASE", "ANTHROPIC_BASE_URL")
-NETWORK = ("compatible",)
+SDK_HEADERS = ("OPENAI_CUSTOM_HEADERS", "ANTHROPIC_CUSTOM_HEADERS")
+SDKS = ("openai", "openai-responses", "anthropic")
+NETWORK = ("compatible", *SDKS)
+
+
+def at(name, rest):
+    """An endpoint of a provider, or of one of its dialects."""
+    provider, _, api = name.partition("-")
+    return f"{provider}:m{rest}" + (f",api={api}" if api else "")
 
 
 def forms(secret):
@@ -76,11 +88,15 @@ def test_redaction_leaves_json_json_and_other_text_alone():
     assert Secrets(["EMPTY"]).redact(b"EMPTY") == b"EMPTY"  # a placeholder, not a secret
 
 
-def echoing(completion):
+def key_of(handler):
+    return handler.headers.get("authorization", "no key").removeprefix("Bearer ")
+
+
+def echoing(spoken):
     """A server that says the key in the body, in headers, in errors, and in pieces of a stream."""
 
     def answer(handler, number, body):
-        said = handler.headers.get("authorization", "no key").removeprefix("Bearer ")
+        said = key_of(handler)
         encoded = base64.b64encode(said.encode()).decode()
         headers = {
             "x-request-id": said,
@@ -89,10 +105,13 @@ def echoing(completion):
             "x-unlisted": said,
         }
         if body.get("stream"):
-            deltas = [{"content": said[i : i + 3]} for i in range(0, len(said), 3)]
-            handler.events(*[{"choices": [{"delta": delta}]} for delta in deltas])
+            pieces = [said[i : i + 3] for i in range(0, len(said), 3)]
+            events = spoken.events(*pieces)
+            if spoken.path.endswith("responses"):
+                events[-1]["response"]["output"] = []  # the deltas stand in for it
+            handler.events(*events, end=False)
         elif number % 2:
-            answered = completion(f"key {said} {encoded}", model=said, id=encoded)
+            answered = spoken.answer(f"key {said} {encoded}", model=said, id=encoded)
             handler.reply(answered, headers=headers)
         else:
             handler.reply({"error": {"message": said, "code": said}}, 401, headers)
@@ -144,9 +163,12 @@ def decoys(monkeypatch, tmp_path, caplog):
     for name in (".netrc", "_netrc"):
         (tmp_path / name).write_text(hosts, encoding="utf-8")
         (tmp_path / name).chmod(0o600)
+    names = ("X-Custom", "User-Agent", "X-Stainless-Lang", "anthropic-version", "Accept")
+    custom = [f"{name}: {DECOYS['IN_CUSTOM_HEADERS']}" for name in names]
     environment = {
         **DECOYS,
         **dict.fromkeys(SDK_URLS, "http://127.0.0.1:9/sdk"),
+        **dict.fromkeys(SDK_HEADERS, "\n".join(custom)),
         "HOME": str(tmp_path),
         "USERPROFILE": str(tmp_path),
         "NETRC": str(tmp_path / ".netrc"),
@@ -159,13 +181,13 @@ def decoys(monkeypatch, tmp_path, caplog):
 
 def test_every_network_provider_is_run_here():
     local = {"transformers", "gguf", "replay", "simulated"}
-    assert set(registered()) == local | set(NETWORK)
+    assert set(registered()) == local | {name.partition("-")[0] for name in NETWORK}
 
 
 @pytest.mark.parametrize("name", NETWORK)
-def test_without_key_env_no_key_is_sent_at_all(name, serve, completion, decoys, request_of, caplog):
-    server = serve(echoing(completion))
-    exchanges, provider = run(f"{name}:m@{server.url}", decoys, request_of)
+def test_without_key_env_no_key_is_sent_at_all(name, serve, dialect, decoys, request_of, caplog):
+    server = serve(echoing(dialect(name)))
+    exchanges, provider = run(at(name, f"@{server.url}"), decoys, request_of)
     sent = repr(server.requests)
     assert held(sent) == set()
     assert not any("authorization" in headers for _, headers, _ in server.requests)
@@ -174,11 +196,10 @@ def test_without_key_env_no_key_is_sent_at_all(name, serve, completion, decoys, 
 
 @pytest.mark.parametrize("name", NETWORK)
 @pytest.mark.parametrize("option", ["", ",stream=true"])
-def test_an_echoed_key_is_in_no_artefact(
-    name, option, serve, completion, decoys, request_of, caplog
-):
-    server = serve(echoing(completion))
-    exchanges, provider = run(f"{name}:m@{server.url},key_env=MY_KEY{option}", decoys, request_of)
+def test_an_echoed_key_is_in_no_artefact(name, option, serve, dialect, decoys, request_of, caplog):
+    server = serve(echoing(dialect(name)))
+    endpoint = at(name, f"@{server.url},key_env=MY_KEY{option}")
+    exchanges, provider = run(endpoint, decoys, request_of)
     assert {headers["authorization"] for _, headers, _ in server.requests} == {f"Bearer {KEY}"}
     assert held(repr(server.requests)) == {"MY_KEY"}
     assert "receive_response_headers" in caplog.text  # the client's log was really listened to
@@ -187,7 +208,94 @@ def test_an_echoed_key_is_in_no_artefact(
     if option:
         assert exchanges[0].response.startswith(b"[left out")
         assert exchanges[0].outcome.text == REDACTED
-        assert exchanges[0].outcome.notes == ("pieces of the answer spelled the key: left out",)
+        assert exchanges[0].outcome.notes[-1] == "pieces of the answer spelled the key: left out"
+
+
+OWN = {
+    "openai": ("api.openai.com", "OPENAI_API_KEY"),
+    "openai-responses": ("api.openai.com", "OPENAI_API_KEY"),
+    "anthropic": ("api.anthropic.com", "ANTHROPIC_API_KEY"),
+}
+
+
+@pytest.mark.parametrize("name", SDKS)
+@pytest.mark.parametrize("given", [False, True])
+def test_the_usual_key_goes_to_the_providers_own_host(
+    name, given, serve, forward_proxy, dialect, decoys, request_of, self_signed, caplog
+):
+    host, variable = OWN[name]
+    server = serve(echoing(dialect(name)), tls=self_signed)
+    network = f",ca_bundle={self_signed.certificate},proxy={forward_proxy(server).url}"
+    url = f"@https://{host}/v1" if given else ""
+    exchanges, provider = run(at(name, url + network), decoys, request_of)
+    assert provider.host == host
+    assert exchanges[0].status == 200
+    path, headers, _ = server.requests[0]
+    assert (path, headers["host"]) == (dialect(name).path, host)
+    assert held(repr(server.requests)) == {variable}
+    assert held(artefacts(exchanges, provider, caplog)) == set()
+    assert REDACTED in artefacts(exchanges, provider, caplog)
+
+
+@pytest.mark.parametrize("name", SDKS)
+@pytest.mark.parametrize("url", ["http://{}/v1", "https://{}.test/v1", "https://{}:444/v1"])
+def test_the_usual_key_goes_nowhere_else(
+    name, url, serve, forward_proxy, dialect, decoys, request_of, self_signed
+):
+    host, _ = OWN[name]
+    tls = self_signed if url.startswith("https") and ".test" not in url else None
+    server = serve(echoing(dialect(name)), tls=tls)
+    network = f",ca_bundle={self_signed.certificate},proxy={forward_proxy(server).url}"
+    run(at(name, f"@{url.format(host)}{network}"), decoys, request_of)
+    assert held(repr(server.requests)) == set()
+    assert server.requests or ".test" in url  # no certificate for that one
+
+
+@pytest.mark.parametrize("name", SDKS)
+def test_without_its_usual_key_a_providers_own_host_is_not_asked(name):
+    with pytest.raises(UsageError, match=f"variable {OWN[name][1]} is not set"):
+        create(Endpoint.parse(at(name, "")), environment={"MY_KEY": KEY})
+    for named in (",key_env=MY_KEY", ",header_env.x-api-key=MY_KEY"):
+        provider = create(Endpoint.parse(at(name, named)), environment={"MY_KEY": KEY})
+        assert provider.host == OWN[name][0]
+
+
+@pytest.mark.parametrize("name", SDKS)
+def test_an_sdk_takes_no_header_from_the_environment(
+    name, serve, dialect, decoys, request_of, caplog
+):
+    server = serve(lambda h, *_: h.reply(dialect(name).answer("42")))
+    endpoint = at(name, f"@{server.url},header.OpenAI-Organization=org-named")
+    exchanges, provider = run(endpoint, decoys, request_of, n=1)
+    _, headers, _ = server.requests[0]
+    assert exchanges[0].outcome.text == "42"
+    assert headers["openai-organization"] == "org-named"
+    assert headers["user-agent"].startswith(("AsyncOpenAI/Python", "AsyncAnthropic/Python"))
+    assert headers["x-stainless-lang"] == "python"
+    assert "decoy" not in repr(server.requests)
+    assert held(artefacts(exchanges, provider, caplog)) == set()
+
+
+@pytest.mark.parametrize("name", NETWORK)
+def test_a_key_in_parts_of_the_content_is_left_out(name, serve, dialect, decoys, request_of):
+    def answer(handler, *_):
+        said = key_of(handler)
+        payload = dialect(name).answer("")
+        parts = [{"type": "text", "text": said[:9]}, {"type": "text", "text": said[9:]}]
+        if "choices" in payload:
+            payload["choices"][0]["message"]["content"] = parts
+        elif "output" in payload:
+            parts = [{**part, "type": "output_text"} for part in parts]
+            payload["output"][0]["content"] = parts
+        else:
+            payload["content"] = parts
+        handler.reply(payload)
+
+    server = serve(answer)
+    endpoint = at(name, f"@{server.url},key_env=MY_KEY")
+    (exchange,), _ = run(endpoint, decoys, request_of, n=1)
+    assert exchange.response.startswith(b"[left out")
+    assert exchange.outcome.text == REDACTED
 
 
 @pytest.mark.parametrize("end", ["reset", "broken", "whole"])
@@ -216,12 +324,31 @@ def test_a_key_in_pieces_is_found_however_the_stream_ends(
         assert exchange.outcome.kind == {"reset": "reset", "broken": "malformed"}[end]
 
 
+@pytest.mark.parametrize("name", SDKS)
+@pytest.mark.parametrize("end", ["reset", "broken"])
+def test_a_key_in_pieces_of_a_broken_stream_is_left_out(
+    name, end, serve, dialect, decoys, request_of, caplog
+):
+    def answer(handler, *_):
+        said = key_of(handler)
+        events = dialect(name).events(*(said[i : i + 2] for i in range(0, len(said), 2)))
+        ending = ("finish_reason", "message_delta", "message_stop", "completed")
+        events = [e for e in events if not any(word in json.dumps(e) for word in ending)]
+        handler.events(*events, *(["{"] if end == "broken" else []), end=False)
+
+    endpoint = at(name, f"@{serve(answer).url},key_env=MY_KEY,stream=true")
+    (exchange,), provider = run(endpoint, decoys, request_of, n=1)
+    assert exchange.outcome.kind == {"reset": "reset", "broken": "malformed"}[end]
+    assert exchange.response.startswith(b"[left out")
+    assert held(artefacts([exchange], provider, caplog)) == set()
+
+
 @pytest.mark.parametrize("name", NETWORK)
 def test_a_key_in_a_header_of_its_own_is_treated_the_same(
-    name, serve, completion, decoys, request_of, caplog
+    name, serve, dialect, decoys, request_of, caplog
 ):
-    server = serve(lambda h, *_: h.reply(completion(h.headers["x-api-key"])))
-    endpoint = f"{name}:m@{server.url},header_env.x-api-key=MY_KEY"
+    server = serve(lambda h, *_: h.reply(dialect(name).answer(h.headers["x-api-key"])))
+    endpoint = at(name, f"@{server.url},header_env.x-api-key=MY_KEY")
     exchanges, provider = run(endpoint, decoys, request_of)
     assert server.requests[0][1]["x-api-key"] == KEY
     assert "authorization" not in server.requests[0][1]
@@ -231,10 +358,8 @@ def test_a_key_in_a_header_of_its_own_is_treated_the_same(
 
 @pytest.mark.parametrize("name", NETWORK)
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_takes_no_key_anywhere(
-    name, status, serve, completion, decoys, request_of, caplog
-):
-    other = serve(echoing(completion))
+def test_a_redirect_takes_no_key_anywhere(name, status, serve, dialect, decoys, request_of, caplog):
+    other = serve(echoing(dialect(name)))
 
     def redirect(handler, *_):
         key = urllib.parse.quote(handler.headers["authorization"])
@@ -242,7 +367,7 @@ def test_a_redirect_takes_no_key_anywhere(
         handler.reply(b"", status, headers)
 
     server = serve(redirect)
-    exchanges, provider = run(f"{name}:m@{server.url},key_env=MY_KEY", decoys, request_of)
+    exchanges, provider = run(at(name, f"@{server.url},key_env=MY_KEY"), decoys, request_of)
     assert other.requests == []
     assert len(server.requests) == 2
     assert exchanges[0].outcome.kind == "malformed"
@@ -252,11 +377,12 @@ def test_a_redirect_takes_no_key_anywhere(
 @pytest.mark.parametrize("name", NETWORK)
 @pytest.mark.parametrize("option", [True, False])
 def test_a_proxy_sees_a_tunnel_and_no_key(
-    name, option, serve, forward_proxy, completion, decoys, request_of, self_signed, caplog
+    name, option, serve, forward_proxy, dialect, decoys, request_of, self_signed, caplog
 ):
-    server = serve(echoing(completion), tls=self_signed)
+    server = serve(echoing(dialect(name)), tls=self_signed)
     proxy = forward_proxy(server)
-    endpoint = f"{name}:m@https://model.test/v1,key_env=MY_KEY,ca_bundle={self_signed.certificate}"
+    bundle = self_signed.certificate
+    endpoint = at(name, f"@https://model.test/v1,key_env=MY_KEY,ca_bundle={bundle}")
     environment = dict(decoys)
     if option:
         endpoint += f",proxy={proxy.url}"
@@ -274,22 +400,23 @@ def test_a_proxy_sees_a_tunnel_and_no_key(
 
 @pytest.mark.parametrize("name", NETWORK)
 def test_a_plain_host_is_reached_through_a_proxy_without_a_key(
-    name, serve, forward_proxy, completion, request_of
+    name, serve, forward_proxy, dialect, request_of
 ):
-    server = serve(lambda h, *_: h.reply(completion("42")))
+    server = serve(lambda h, *_: h.reply(dialect(name).answer("42")))
     proxy = forward_proxy(server)
-    exchanges, _ = run(f"{name}:m@http://model.test/v1,proxy={proxy.url}", {}, request_of, n=1)
+    endpoint = at(name, f"@http://model.test/v1,proxy={proxy.url}")
+    exchanges, _ = run(endpoint, {}, request_of, n=1)
     assert exchanges[0].outcome.text == "42"
-    assert proxy.requests[0][0] == "http://model.test/v1/chat/completions"
+    assert proxy.requests[0][0] == f"http://model.test{dialect(name).path}"
 
 
 @pytest.mark.parametrize("name", NETWORK)
 @pytest.mark.parametrize("option", ["", ",proxy={url}"])
-def test_loopback_bypasses_proxies(name, option, serve, forward_proxy, completion, request_of):
-    server = serve(lambda h, *_: h.reply(completion("42")))
+def test_loopback_bypasses_proxies(name, option, serve, forward_proxy, dialect, request_of):
+    server = serve(lambda h, *_: h.reply(dialect(name).answer("42")))
     proxy = forward_proxy(server)
     environment = dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY"), proxy.url)
-    endpoint = f"{name}:m@{server.url}{option.format(url=proxy.url)}"
+    endpoint = at(name, f"@{server.url}{option.format(url=proxy.url)}")
     exchanges, _ = run(endpoint, environment, request_of, n=1)
     assert exchanges[0].outcome.text == "42"
     assert proxy.requests == []
@@ -297,12 +424,12 @@ def test_loopback_bypasses_proxies(name, option, serve, forward_proxy, completio
 
 @pytest.mark.parametrize("name", NETWORK)
 def test_a_host_that_no_proxy_names_is_reached_directly(
-    name, serve, forward_proxy, completion, request_of
+    name, serve, forward_proxy, dialect, request_of
 ):
-    server = serve(lambda h, *_: h.reply(completion("42")))
+    server = serve(lambda h, *_: h.reply(dialect(name).answer("42")))
     proxy = forward_proxy(server)
     environment = {"HTTP_PROXY": proxy.url, "NO_PROXY": "other.test, .invalid"}
-    endpoint = f"{name}:m@http://model.invalid/v1"  # RFC 2606: resolves nowhere
+    endpoint = at(name, "@http://model.invalid/v1")  # RFC 2606: resolves nowhere
     direct, _ = run(endpoint, environment, request_of, n=1)
     assert direct[0].outcome.kind == "unreachable"
     assert proxy.requests == []
@@ -319,14 +446,15 @@ def test_a_proxy_that_refuses_is_named_as_the_cause(serve, completion, request_o
     assert exchanges[0].outcome.message.startswith("the proxy refused: 501")
 
 
+@pytest.mark.parametrize("name", NETWORK)
 def test_the_process_environment_is_not_read(
-    monkeypatch, serve, forward_proxy, completion, request_of
+    name, monkeypatch, serve, forward_proxy, dialect, request_of
 ):
-    server = serve(lambda h, *_: h.reply(completion("42")))
+    server = serve(lambda h, *_: h.reply(dialect(name).answer("42")))
     proxy = forward_proxy(server)
     monkeypatch.setenv("HTTP_PROXY", proxy.url)
     monkeypatch.setenv("http_proxy", proxy.url)
-    exchanges, _ = run("compatible:m@http://model.invalid/v1", {}, request_of, n=1)
+    exchanges, _ = run(at(name, "@http://model.invalid/v1"), {}, request_of, n=1)
     assert exchanges[0].outcome.kind == "unreachable"
     assert proxy.requests == []
 
@@ -360,7 +488,7 @@ def test_the_process_environment_is_not_read(
 def test_a_key_that_would_leak_is_refused_before_anything_is_sent(name, rest, says, decoys):
     environment = {**decoys, "EMPTY": " ", "TWO_LINES": f"a\n{KEY}", "GREEK": f"κ{KEY}"}
     with pytest.raises(UsageError, match=says) as refused:
-        create(Endpoint.parse(f"{name}:m{rest}"), environment=environment)
+        create(Endpoint.parse(at(name, rest)), environment=environment)
     assert held(str(refused.value)) == set()
 
 
@@ -368,7 +496,7 @@ def test_a_key_that_would_leak_is_refused_before_anything_is_sent(name, rest, sa
 def test_a_bad_proxy_variable_is_named_and_its_password_is_not(name):
     environment = {"HTTPS_PROXY": f"ftp://me:{DECOYS['PROXY_PASSWORD']}@proxy.test:1"}
     with pytest.raises(ProvenanceError, match="HTTPS_PROXY") as refused:
-        create(Endpoint.parse(f"{name}:m@https://llm.example/v1"), environment=environment)
+        create(Endpoint.parse(at(name, "@https://llm.example/v1")), environment=environment)
     assert held(str(refused.value)) == set()
 
 
