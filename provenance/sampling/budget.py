@@ -27,8 +27,6 @@ from provenance.transcript import Completion, Failure, FailureKind, Record, Requ
 
 # Prices change: older ones are said to be old.
 STALE_DAYS = 180
-# Where the SDKs' own endpoints are.
-_HOSTS = {"openai": "api.openai.com", "anthropic": "api.anthropic.com"}
 # The day of a snapshot, as vendors append it to a model's name.
 _SNAPSHOT = re.compile(r"[-@](?:latest|20\d{2}-?\d{2}-?\d{2})$")
 # What a server may bill though we got no answer of it: tokens were generated, or may have been.
@@ -76,9 +74,9 @@ def find_price(endpoint: Endpoint, file: Path | None = None) -> Price | None:
     SettingsError
         If the price file cannot be read.
     """
-    host = urlsplit(endpoint.base_url or "").hostname or _HOSTS.get(endpoint.provider, "")
-    if endpoint.is_loopback and host not in _HOSTS.values():
+    if endpoint.is_loopback:
         return FREE
+    host = urlsplit(endpoint.url or "").hostname or ""
     path = file or resources.configs() / "prices.toml"
     try:
         rows = tomllib.loads(path.read_text(encoding="utf-8")).get("price", [])

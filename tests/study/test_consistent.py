@@ -1,0 +1,93 @@
+"""`consistent` over the whole way: said where it holds, and seldom where it does not."""
+
+import json
+import random
+from collections import Counter
+
+import pytest
+
+from provenance import compare
+from provenance.battery import Battery
+from provenance.readings import read
+
+DELTA, ALPHA = 0.1, 0.05
+SUBSTITUTE = {"9": 0.5, "11": 0.3, "13": 0.2}
+MODELS = """
+[models.a.cells]
+"*" = {"7" = 0.5, "42" = 0.3, "13" = 0.2}
+[models.substitute.cells]
+"*" = {"9" = 0.5, "11" = 0.3, "13" = 0.2}
+[models.mixed]
+base = "a"
+dilute_with = "substitute"
+epsilon = 0.12
+[models.cached]
+base = "a"
+cache = 0.5
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("consistent")
+    (path / "models.toml").write_text(MODELS)
+    rng = random.Random(1)
+    members = []
+    for name, weights in (
+        ("substitute", SUBSTITUTE),
+        ("other", {"1": 0.7, "99": 0.3}),
+        ("twin", {"7": 0.5, "42": 0.3, "13": 0.2}),
+    ):
+        cells = {}
+        for cell in Battery.load("quick").cells:
+            answers = rng.choices(list(weights), weights.values(), k=200)
+            cells[cell.id] = dict(Counter(read(cell.reading, answer) for answer in answers))
+        members.append({"name": name, "source": "made", "licence": "none", "cells": cells})
+    panel = {"name": "made", "measured_utc": "2026-11-01T00:00:00+00:00", "members": members}
+    (path / "panel.json").write_text(json.dumps(panel))
+    return path
+
+
+def study(folder, suspect, seed, **options):
+    return compare(
+        f"simulated:{folder}/models.toml,model=a",
+        f"simulated:{folder}/models.toml,model={suspect}",
+        panel=str(folder / "panel.json"),
+        **({"draws": 20, "alpha": ALPHA, "delta": DELTA} | options),
+        seed=seed,
+        formats=[],
+        store=folder / f"{suspect}-{seed}",
+    )
+
+
+def test_consistent_within_delta_against_the_panel(folder):
+    found = study(folder, "a", 1)
+    assert found.verdict.label == "consistent"
+    assert (found.verdict.delta, found.verdict.panel) == (DELTA, "made")
+    assert found.verdict.not_excluded == ("twin",)
+    assert [r.code for r in found.verdict.reasons] == ["consistent_within"]
+    limits = {s.name: s for s in found.document.substitutes}
+    assert limits["substitute"].upper <= DELTA
+    assert limits["other"].upper <= DELTA
+    assert not limits["twin"].parted
+
+
+def test_too_few_draws_leave_it_open(folder):
+    found = study(folder, "a", 2, draws=3, alpha=0.01)
+    assert found.verdict.label == "inconclusive"
+    assert "share_not_excluded" in [r.code for r in found.verdict.reasons]
+
+
+def test_repeated_answers_forbid_it(folder):
+    for seed in range(3):
+        assert study(folder, "cached", seed).verdict.label == "inconclusive"
+
+
+@pytest.mark.slow
+def test_a_share_above_delta_is_seldom_called_consistent(folder):
+    """At ε = .12 > δ = .10 the chance is at most α; here 5% of 24 studies."""
+    labels = [study(folder, "mixed", seed, draws=12).verdict.label for seed in range(24)]
+    assert labels.count("consistent") <= 5  # 99.8% quantile of Binomial(24, .05)
+    equal = [study(folder, "a", 100 + seed).verdict.label for seed in range(8)]
+    assert equal.count("consistent") >= 5
+    assert equal.count("different") <= 3
