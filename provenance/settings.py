@@ -11,6 +11,8 @@ A config file holds the option names as keys, ``[endpoints.NAME]`` tables and a
 
     [declaration]
     asked_by = "Ada Lovelace, Example Ltd"
+
+The shipped recipes are such files; their bare name stands for them.
 """
 
 from __future__ import annotations
@@ -19,9 +21,11 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from provenance import resources
 from provenance.endpoint import PROVIDERS, Endpoint
 from provenance.errors import EndpointError, SettingsError
 
@@ -63,6 +67,7 @@ class Settings(BaseModel):
     max_requests: int | None = Field(default=None, ge=1)
     budget_usd: float | None = Field(default=None, gt=0)
     ladder: bool | None = None
+    sequential: bool = False
     prices: str | None = None
     concurrency: int | None = Field(default=None, ge=1, le=1024)
     rpm: float | None = Field(default=None, gt=0)
@@ -103,7 +108,7 @@ def load(
     environment
         Usually ``os.environ``; ``PROVENANCE_ALPHA`` sets ``alpha``. None reads nothing.
     config
-        A TOML file.
+        A TOML file, or the name of a shipped recipe.
 
     Raises
     ------
@@ -135,20 +140,35 @@ def load(
         raise SettingsError(f"setting {name!r}: {first['msg']}") from None
 
 
-def read_config(path: Path) -> dict[str, Any]:
-    """The tables of a config file.
+def recipes() -> dict[str, Path]:
+    """The shipped config files, by name."""
+    return {p.stem: p for p in sorted((resources.configs() / "recipes").glob("*.toml"))}
+
+
+def read_config(config: Path) -> dict[str, Any]:
+    """The tables of a config file, or of the shipped recipe of that name.
 
     Raises
     ------
     SettingsError
         If it is missing or not TOML.
     """
+    path = _locate(config)
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SettingsError(f"cannot read the config file {path}: {error.strerror}") from None
+        raise SettingsError(
+            f"cannot read the config file {path}: {error.strerror}; shipped recipes, by their bare "
+            f"name: {', '.join(recipes())}"
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not TOML: {error}") from None
+
+
+def _locate(config: Path) -> Path:
+    """``config``, or the recipe that it names; a file of that name comes first."""
+    bare = len(config.parts) == 1 and not config.suffix
+    return recipes().get(config.name, config) if bare and not config.is_file() else config
 
 
 def find_endpoint(text: str, config: Path | None = None) -> Endpoint:
@@ -157,7 +177,8 @@ def find_endpoint(text: str, config: Path | None = None) -> Endpoint:
     Raises
     ------
     EndpointError
-        Also when the table is missing or has no key ``endpoint``.
+        Also when the table is missing, has no key ``endpoint``, or still holds the placeholder
+        of a recipe: a host under ``.example``, a name that nobody can own (RFC 2606).
     """
     provider = text.partition(":")[0]
     if provider in PROVIDERS or config is None:
@@ -169,4 +190,11 @@ def find_endpoint(text: str, config: Path | None = None) -> Endpoint:
     table = tables[text]
     if not isinstance(table, dict) or not isinstance(table.get("endpoint"), str):
         raise EndpointError(f'{config}: [endpoints.{text}] needs endpoint = "PROVIDER:MODEL…"')
-    return Endpoint.parse(table["endpoint"])
+    endpoint = Endpoint.parse(table["endpoint"])
+    host = urlsplit(endpoint.base_url or "").hostname or ""
+    if host.endswith(".example"):
+        raise EndpointError(
+            f"[endpoints.{text}] still holds the placeholder {host}: write the endpoint on the "
+            f"command line, or in a copy of {_locate(config)}"
+        )
+    return endpoint

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from provenance import dossier
 from provenance import settings as settings_module
 from provenance.attribution.assemble import analyse_transcript
+from provenance.attribution.betting import Betting
 from provenance.battery import Cell
 from provenance.dossier import wording
 from provenance.endpoint import Endpoint
@@ -28,6 +29,7 @@ from provenance.library.panel import Panel
 from provenance.providers.base import Provider
 from provenance.sampling.budget import Budget
 from provenance.sampling.pilot import Pilot, pilot_sides
+from provenance.sampling.plan import Plan
 from provenance.sampling.prepare import Prepared, with_pilots
 from provenance.sampling.prepare import prepare as prepare_sides
 from provenance.sampling.runner import Gate, Progress, ProgressCallback, Runner
@@ -233,6 +235,7 @@ async def record(prepared: Prepared, progress: ProgressCallback | None = None) -
                 with_ladder=prepared.ladder,
                 tell=lambda phase: _tell(progress, phase),
             )
+            bet = _betting(prepared, plan)
             runner = Runner(
                 plan,
                 prepared.providers,
@@ -241,6 +244,7 @@ async def record(prepared: Prepared, progress: ProgressCallback | None = None) -
                 gates,
                 progress=progress,
                 thinking={role: found.thinking_tokens for role, found in pilots.items()},
+                watch=lambda record: bet is not None and bet.watch(record),
             )
             outcome = await runner.run()
         finally:
@@ -254,7 +258,16 @@ async def record(prepared: Prepared, progress: ProgressCallback | None = None) -
             raise outcome.exhausted
         for role in outcome.stopped:
             store.note("stopped", {"role": role})
+        if outcome.early is not None and not outcome.stopped:
+            store.note("stopped_early", {"slots": outcome.early})
     return store.path
+
+
+def _betting(prepared: Prepared, plan: Plan) -> Betting | None:
+    """What watches a study that may stop early."""
+    if not prepared.settings.sequential or len(prepared.endpoints) < 2:
+        return None
+    return Betting(plan.to_json(), plan.cells, prepared.panel)
 
 
 async def pilot(

@@ -13,6 +13,7 @@ import numpy as np
 
 from provenance import __version__
 from provenance.attribution import conduct, describe, substitutes
+from provenance.attribution.betting import Betting
 from provenance.attribution.equality import Equality, draws_by_family, equality
 from provenance.attribution.missing import examine_missing
 from provenance.attribution.observations import Observations, observe
@@ -73,11 +74,13 @@ def analyse_transcript(
         Answer tables of plausible substitutes, for the planned power.
     """
     rules, settings, seed = plan["rules"], plan["settings"], plan["seed"]
-    planned = _planned(plan)
+    stopped = next((e["values"] for e in events if e["kind"] == "stopped_early"), None)
+    planned = _planned(plan, None if stopped is None else stopped["slots"])
     totals = {role: sum(planned[role]) for role in ROLES}
     failed = {role: len(transcript.failed(role)) for role in ROLES}
     observations = observe(transcript, cells, blocked=plan["blocked"], max_lag_s=rules["max_lag_s"])
-    alpha = settings["alpha"]
+    betting = _bet(plan, cells, transcript, panel) if settings.get("sequential") else None
+    alpha = settings["alpha"] - (0.0 if betting is None else betting.level)
     order = examine_order(observations, rules=rules, seed=seed)
     members, coded = substitutes.coded(observations, panel)
     tests = equality(
@@ -103,6 +106,10 @@ def analyse_transcript(
         alpha=alpha,
         p_adjusted=tests.adjusted,
         clearest=_clearest(tests, observations),
+        sequential=None
+        if betting is None
+        else (betting.betting.p_value, betting.level, betting.betting.pairs),
+        early=stopped is not None,
         leading=None if towards is None else members[towards.leading].name,
         p_worst_case=missing.worst_case,
         planned=totals,
@@ -156,8 +163,14 @@ def analyse_transcript(
             reasons=tuple(Reason(code=code, text="", values=values) for code, values in reasons),
         ),
         findings=(
-            *_test_findings(tests, observations, alpha),
-            *_panel_findings(towards, members, tests, observations, alpha, seed),
+            *_sequential_finding(betting, observations, early=stopped is not None),
+            *_undecided(
+                [
+                    *_test_findings(tests, observations, alpha),
+                    *_panel_findings(towards, members, tests, observations, alpha, seed),
+                ],
+                early=stopped is not None,
+            ),
             *missing.findings,
             *order.findings,
             *conduct.examine_conduct(transcript, events),
@@ -200,11 +213,66 @@ def _sensitivity(
     )
 
 
-def _planned(plan: Mapping[str, Any]) -> dict[Role, list[int]]:
+def _planned(plan: Mapping[str, Any], slots: int | None) -> dict[Role, list[int]]:
+    """Draws per side and cell, up to the slot where the study stopped early."""
     counts: dict[Role, list[int]] = {role: [0] * len(plan["cells"]) for role in ROLES}
-    for role, cell, _draw, _block in plan["slots"]:
+    for role, cell, _draw, _block in plan["slots"][:slots]:
         counts[role][cell] += 1
     return counts
+
+
+def _bet(
+    plan: Mapping[str, Any], cells: Sequence[Cell], transcript: Transcript, panel: Panel | None
+) -> Betting:
+    betting = Betting(plan, cells, panel)
+    for record in transcript:
+        betting.add(record)
+    return betting
+
+
+def _sequential_finding(
+    betting: Betting | None, observations: Observations, *, early: bool
+) -> list[Finding]:
+    if betting is None:
+        return []
+    unit = "block" if observations.blocked else "cell"
+    found = betting.betting
+    return [
+        Finding(
+            name="sequential",
+            speaks_to=(NULL,),
+            p_value=found.p_value,
+            e_value=found.e_value,
+            alpha=betting.level,
+            null=NULL if observations.blocked else "reference_as_recorded",
+            exactness="anytime",
+            assumptions=(
+                f"exchangeable_within_{unit}",
+                "independent_draws",
+                "missing_independent_of_content",
+                "known_reading",
+            ),
+            n_reference=found.pairs,
+            n_suspect=found.pairs,
+            method=(
+                f"Bets on swapped pairs of draws of one {unit}, each made from the pairs before; "
+                "the p-value is one over the highest wealth, so it may be looked at after every "
+                "pair. It has a fifth of α, the tests at the end the rest"
+            ),
+            citation="Ville 1939; Shekhar & Ramdas 2023",
+            values={"pairs": found.pairs, "stopped_early": early},
+        )
+    ]
+
+
+def _undecided(findings: list[Finding], *, early: bool) -> list[Finding]:
+    """Where a study stopped early, tests that were planned for its end only describe."""
+    if not early:
+        return findings
+    return [
+        f.model_copy(update={"exploratory": True, "p_adjusted": None, "speaks_to": ()})
+        for f in findings
+    ]
 
 
 def _side(
@@ -368,6 +436,7 @@ def _deviations(
             ("resumed", "resumed"),
             ("repaired", "torn_line"),
             ("stopped", "side_stopped"),
+            ("stopped_early", "stopped_early"),
         )
         if kind in kinds
     ]

@@ -120,7 +120,7 @@ def observe(
         answers = by_cell.get(cell.id, [])
         used, late = _paired(answers, max_lag_s) if blocked else (answers, 0)
         out_of_time += late
-        categories = {r.slot: _category(cell, r) for r in answers}
+        categories = {r.slot: category(cell, r) for r in answers}
         observed.append(
             CellObservations(
                 cell=cell,
@@ -155,15 +155,21 @@ def _paired(records: list[Record], max_lag_s: float) -> tuple[list[Record], int]
     for block in blocks.values():
         if len({r.role for r in block}) < 2:
             continue
-        times = [datetime.fromisoformat(r.started_utc) for r in block if r.started_utc]
-        if times and (max(times) - min(times)).total_seconds() > max_lag_s:
+        if out_of_time(block, max_lag_s):
             late += 1
             continue
         kept += block
     return sorted(kept, key=lambda r: r.slot), late
 
 
-def _category(cell: Cell, record: Record) -> str:
+def out_of_time(block: Iterable[Record], max_lag_s: float) -> bool:
+    """Whether the draws of a block were started further apart than the plan allows."""
+    times = [datetime.fromisoformat(r.started_utc) for r in block if r.started_utc]
+    return bool(times) and (max(times) - min(times)).total_seconds() > max_lag_s
+
+
+def category(cell: Cell, record: Record) -> str:
+    """The answer of a completed record, as its cell reads it."""
     completion = record.completion
     assert completion is not None
     return BLOCKED if completion.blocked else read(cell.reading, completion.text)

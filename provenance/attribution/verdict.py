@@ -29,6 +29,12 @@ class Case:
         Per family, the cell that contributes most.
     leading
         Member of the panel that the suspect's answers lean to most; None without a panel.
+    sequential
+        (p-value, level, pairs) of the sequential test; None without it. Its level and ``alpha``
+        of the tests at the end share the study's α.
+    early
+        Whether the study stopped because of it: then the tests at the end were not planned for
+        this moment, and decide nothing.
     p_worst_case
         P-values after worst-case imputation of missing draws; None where that was not called for.
     planned, completed, used
@@ -55,6 +61,8 @@ class Case:
     p_adjusted: Mapping[str, float]
     clearest: Mapping[str, str]
     leading: str | None
+    sequential: tuple[float, float, int] | None
+    early: bool
     p_worst_case: Mapping[str, float] | None
     planned: Mapping[Role, int]
     completed: Mapping[Role, int]
@@ -83,8 +91,15 @@ def decide(case: Case) -> tuple[Label, Reasons]:
     failures = _failures(case)
     if blocking:
         return "inconclusive", [*blocking, *failures]
-    rejected = {f: p for f, p in case.p_adjusted.items() if p <= case.alpha}
+    rejected = {f: p for f, p in case.p_adjusted.items() if p <= case.alpha and not case.early}
     serial = _serial(case)
+    if case.sequential is not None and case.sequential[0] <= case.sequential[1]:
+        p, level, pairs = case.sequential
+        if serial or failures:
+            return "inconclusive", [*serial, *failures]
+        return "different", [
+            ("rejects_sequentially", {"p": p, "alpha": level, "pairs": pairs, "early": case.early})
+        ]
     if rejected:
         family = min(rejected, key=lambda f: rejected[f])
         values = {

@@ -48,9 +48,9 @@ SAMPLING: Mapping[str, Any] = {
         _option(
             "--config",
             _WHAT,
-            "A TOML file with these options as keys, [endpoints.NAME] and [declaration] tables. "
-            "Flags win over PROVENANCE_* variables, those over the file.",
-            "FILE",
+            "A TOML file with these options as keys, [endpoints.NAME] and [declaration] tables, or "
+            "the name of a shipped recipe. Flags win over PROVENANCE_* variables, those over it.",
+            "FILE|NAME",
         ),
     ],
     "draws": Annotated[
@@ -139,6 +139,12 @@ COMPARING: Mapping[str, Any] = {
         float | None,
         _option(
             "--delta", _WHAT, "Largest share of foreign answers to tolerate. Default: 0.10.", "P"
+        ),
+    ],
+    "sequential": Annotated[
+        bool,
+        _option(
+            "--sequential", _WHAT, "Stop as soon as the sides differ; a fifth of alpha pays for it."
         ),
     ],
     "panel": Annotated[

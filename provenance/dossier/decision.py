@@ -33,6 +33,7 @@ class Decision:
     alpha: float | None
     families: int | None
     tests: int | None
+    pairs: int | None
     null: str
 
     @property
@@ -40,6 +41,8 @@ class Decision:
         """``p = 0.0004 (Holm, 9 families)``."""
         if self.p is None:
             return "no p-value: nothing could be tested"
+        if self.pairs is not None:
+            return f"p = {p_value(self.p, self.alpha)} (sequential, {counted(self.pairs, 'pair')})"
         tests = self.tests or self.families or 0
         name = "families" if tests == self.families else "tests"
         holm = f" (Holm, {tests} {name})" if tests > 1 else ""
@@ -61,12 +64,16 @@ def decision(document: StudyDocument) -> Decision:
     values = _reason_values(document)
     p = _number(values.get("p"))
     alpha = _number(values.get("alpha")) or _number(document.settings.get("alpha"))
-    families = values.get("families")
+    families, pairs = values.get("families"), values.get("pairs")
     return Decision(
         p=p if p is not None else finding_p if finding_p is not None else family_p,
         alpha=alpha,
         families=families if isinstance(families, int) else len(tested) or None,
-        tests=sum(f.p_adjusted is not None and bool(f.speaks_to) for f in document.findings)
+        pairs=pairs if isinstance(pairs, int) else None,
+        tests=sum(
+            f.p_adjusted is not None and bool(f.speaks_to) and not f.exploratory
+            for f in document.findings
+        )
         or None,
         null=document.verdict.null,
     )
@@ -163,7 +170,11 @@ def _by_chance(cell: CellCounts) -> float:
 
 def _reason_values(document: StudyDocument) -> Mapping[str, Any]:
     for reason in document.verdict.reasons:
-        if reason.code in ("rejects_same_deployment", "no_difference_found"):
+        if reason.code in (
+            "rejects_same_deployment",
+            "rejects_sequentially",
+            "no_difference_found",
+        ):
             return reason.values
     return {}
 

@@ -95,6 +95,17 @@ def rejects_same_deployment(
 
 
 @_reason
+def rejects_sequentially(p: float, alpha: float, pairs: int, early: bool = False) -> str:
+    """The sequential test of same deployment rejects."""
+    when = "and sampling stopped there" if early else "before the plan was done"
+    return (
+        f"The sequential test rejects same deployment after {counted(pairs, 'pair')} of draws, "
+        f"{when}: p = {p_value(p, alpha)}, at or below its share of α, {alpha:g}. The cause is not "
+        f"determined. {OTHER_CAUSES}"
+    )
+
+
+@_reason
 def no_difference_found(alpha: float, p: float | None = None, power_note: str | None = None) -> str:
     """Nothing was rejected."""
     smallest = "" if p is None else f" (smallest adjusted p = {p_value(p, alpha)})"

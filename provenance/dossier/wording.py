@@ -102,6 +102,7 @@ DEVIATIONS: dict[str, str] = {
     "torn_line": "The last line of the transcript was torn by an interruption and removed.",
     "stopped_by_budget": "The budget ended sampling before the plan was done.",
     "side_stopped": "One side was stopped after repeated failures.",
+    "stopped_early": "Sampling stopped before its planned end, as the sequential test may.",
     "blocks_out_of_time": "Blocks whose sides answered too far apart were left out.",
 }
 

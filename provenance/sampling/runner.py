@@ -17,7 +17,7 @@ from provenance.evidence.store import Store
 from provenance.providers.base import Provider
 from provenance.sampling.budget import Budget, Reservation
 from provenance.sampling.plan import Plan, Slot
-from provenance.transcript import Exchange, Failure, Request, Role
+from provenance.transcript import Exchange, Failure, Record, Request, Role
 
 MAX_ATTEMPTS = 5
 # A server that keeps us waiting to the end of `timeout` does so every time.
@@ -49,10 +49,14 @@ ProgressCallback = Callable[[Progress], None]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How the loop ended: sides that gave up, and whether the budget stopped it."""
+    """How the loop ended: sides that gave up, whether the budget or the stopping rule ended it.
+
+    ``early`` is the slot that the stopping rule kept from being asked, None if it kept none.
+    """
 
     stopped: tuple[Role, ...]
     exhausted: BudgetExhausted | None
+    early: int | None = None
 
 
 class Gate:
@@ -139,8 +143,9 @@ class Runner:
         Called after every attempt, and while nothing moves not at all.
     thinking
         Per side, room for thinking that each request gets on top of its visible tokens.
-    stop
-        Asked before each slot is started; True ends the sampling early (a sequential test).
+    watch
+        Shown every final record, those of an earlier session first; True ends the sampling early
+        (a sequential test).
     """
 
     def __init__(
@@ -153,7 +158,7 @@ class Runner:
         *,
         progress: ProgressCallback | None = None,
         thinking: Mapping[Role, int] | None = None,
-        stop: Callable[[], bool] = lambda: False,
+        watch: Callable[[Record], bool] = lambda record: False,
     ) -> None:
         self._plan = plan
         self._providers = providers
@@ -162,7 +167,9 @@ class Runner:
         self._gates = gates
         self._progress = progress
         self._thinking = thinking or {}
-        self._stop = stop
+        self._watch = watch
+        self._enough = False
+        self._early: int | None = None
         self._jitter = random.Random(plan.seed)
         self._run: dict[Role, int] = {"reference": 0, "suspect": 0}
         self._stopped: list[Role] = []
@@ -189,6 +196,7 @@ class Runner:
             if record.final:
                 final.add(record.slot)
                 self._failed += record.failure is not None
+                self._enough |= self._watch(record)
         self._done = self._done_before = len(final)
         self._started = time.monotonic()
         tasks: set[asyncio.Task[None]] = set()
@@ -202,7 +210,8 @@ class Runner:
                 for task in finished:
                     task.result()
                 tasks -= finished
-                if self._stopped or self._exhausted or self._stop():
+                if self._stopped or self._exhausted or self._enough:
+                    self._early = slot.index if self._enough else None
                     await gate.leave()
                     break
                 first = attempts.get(slot.index, 0) + 1
@@ -213,7 +222,7 @@ class Runner:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        return Outcome(tuple(self._stopped), self._exhausted)
+        return Outcome(tuple(self._stopped), self._exhausted, self._early)
 
     def _with_room(self, request: Request) -> Request:
         return replace(request, thinking_tokens=self._thinking.get(request.role, 0))
@@ -267,7 +276,7 @@ class Runner:
     def _record(
         self, slot: Slot, request: Request, exchange: Exchange, *, attempt: int, final: bool
     ) -> None:
-        self._store.append(
+        record = self._store.append(
             exchange,
             slot=slot.index,
             role=slot.role,
@@ -278,6 +287,7 @@ class Runner:
             final=final,
         )
         if final:
+            self._enough |= self._watch(record)
             self._done += 1
             failed = isinstance(exchange.outcome, Failure)
             self._failed += failed

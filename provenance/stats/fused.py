@@ -226,5 +226,5 @@ def _fuse(sampled: NullSample) -> tuple[float, NDArray[np.float64], bool]:
 def _ordered(cell: CellDraws) -> CellDraws:
     """Draws sorted by category, categories in the order of first appearance."""
     codes = first_appearance(cell.categories)
-    cell = CellDraws(codes, cell.texts, cell.suspect, cell.block)
+    cell = CellDraws(codes, cell.texts, cell.suspect, cell.block, cell.values)
     return cell.take(np.argsort(codes, kind="stable"))

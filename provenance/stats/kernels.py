@@ -19,6 +19,7 @@ MAX_CHARACTERS = 4_000
 # Positions compared by the character kernel, as in the published baseline.
 HAMMING_CHARACTERS = 1_000
 NGRAM_BUCKETS = 2_048
+PADDING = np.iinfo(np.uint32).max
 # Multipliers of a multiplicative hash (Knuth): any odd numbers with well-mixed bits would do.
 _MIX = tuple(np.uint64(m) for m in (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9))
 
@@ -49,18 +50,30 @@ def hamming(texts: Sequence[str], length: int = HAMMING_CHARACTERS) -> NDArray[n
         Shape (n, n), in [0, 1].
     """
     n = len(texts)
-    points = [code_points(t, length) for t in texts]
-    longest = max((len(p) for p in points), default=0)
-    if longest == 0:
+    padded = padded_points(texts, length)
+    if padded.shape[1] == 0:
         return np.ones((n, n))
-    padded = np.full((n, longest), np.iinfo(np.uint32).max, dtype=np.uint32)
-    for row, p in zip(padded, points, strict=True):
-        row[: len(p)] = p
     similar = np.empty((n, n))
     for i in range(n):
         similar[i, i:] = (padded[i:] == padded[i]).mean(axis=1)
         similar[i:, i] = similar[i, i:]
     return similar
+
+
+def padded_points(texts: Sequence[str], length: int) -> NDArray[np.uint32]:
+    """Code points cut to ``length`` and padded to the longest; the padding is no code point.
+
+    Returns
+    -------
+    ndarray
+        Shape (n, longest ≤ length).
+    """
+    points = [code_points(t, length) for t in texts]
+    longest = max((len(p) for p in points), default=0)
+    padded = np.full((len(texts), longest), PADDING, dtype=np.uint32)
+    for row, p in zip(padded, points, strict=True):
+        row[: len(p)] = p
+    return padded
 
 
 def ngram_counts(
@@ -94,15 +107,21 @@ def ngram(features: NDArray[np.float32]) -> NDArray[np.float64]:
     ndarray
         Shape (n, n), in [0, 1]; an empty text is like nothing but an empty text.
     """
+    unit, empty = ngram_directions(features)
+    similar = (unit @ unit.T).astype(np.float64)
+    similar[np.ix_(empty, empty)] = 1.0
+    return np.asarray(similar, dtype=np.float64)
+
+
+def ngram_directions(
+    features: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """The unit vectors whose products are `ngram`, shape (n, buckets), and which are zero."""
     present = features > 0
     spread = np.log1p(len(features)) - np.log1p(present.sum(axis=0)) + 0.1
     weighted = np.sqrt(features) * spread.astype(np.float32)
     norms = np.linalg.norm(weighted, axis=1)
-    unit = weighted / np.maximum(norms, np.float32(1e-12))[:, None]
-    similar = (unit @ unit.T).astype(np.float64)
-    empty = norms == 0
-    similar[np.ix_(empty, empty)] = 1.0
-    return np.asarray(similar, dtype=np.float64)
+    return weighted / np.maximum(norms, np.float32(1e-12))[:, None], norms == 0
 
 
 def log_length(texts: Sequence[str]) -> NDArray[np.float64]:

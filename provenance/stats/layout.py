@@ -24,12 +24,16 @@ class CellDraws:
     block
         The realised block of each draw, shape (n,); None: the sides were assigned without blocks,
         so that labels are permuted within the whole cell.
+    values
+        Numbers measured of each draw, shape (n, d): a score, or log probabilities of d tokens;
+        NaN where one was not reported. None: nothing was measured.
     """
 
     categories: NDArray[np.intp]
     texts: tuple[str, ...]
     suspect: NDArray[np.bool_]
     block: NDArray[np.intp] | None
+    values: NDArray[np.float64] | None = None
 
     @property
     def n(self) -> int:
@@ -53,6 +57,7 @@ class CellDraws:
             texts=tuple(self.texts[i] for i in index) if self.texts else (),
             suspect=self.suspect[index],
             block=None if self.block is None else self.block[index],
+            values=None if self.values is None else self.values[index],
         )
 
 
@@ -93,12 +98,19 @@ def validated(cells: Sequence[CellDraws]) -> list[CellDraws]:
             raise ValueError(
                 f"cell {i}: expected {suspect.size} block numbers, found shape {block.shape}"
             )
+        values = None if cell.values is None else np.asarray(cell.values, dtype=np.float64)
+        if values is not None and (values.ndim != 2 or len(values) != suspect.size):
+            raise ValueError(
+                f"cell {i}: expected a row of values for each of {suspect.size} draws, found "
+                f"shape {values.shape}"
+            )
         checked.append(
             CellDraws(
                 categories.astype(np.intp),
                 tuple(cell.texts),
                 suspect,
                 None if block is None else block.astype(np.intp),
+                values,
             )
         )
     return checked

@@ -151,7 +151,7 @@ def _textual(
     own: Columns | None = None
     unit = layout.unit
     if "length" in names:
-        parts["length"] = _directed(k.log_length(texts), layout)
+        parts["length"] = directed(k.log_length(texts), layout)
     if "hamming" in names:
         parts["hamming"], own = _local([k.hamming(cell.texts) for cell in cells], layout)
     if {"ngram", "typicality", "style"} & set(names):
@@ -159,7 +159,7 @@ def _textual(
         matrices = [k.ngram(counts[start:end]) for start, end in itertools.pairwise(layout.edges)]
         parts["ngram"], own = _local(matrices, layout)
         typical = np.concatenate([k.typicality(m) for m in matrices])
-        parts["typicality"] = _directed(typical, layout)
+        parts["typicality"] = directed(typical, layout)
         if "style" in names:
             features = k.style_features(texts, counts, unit, STYLE_DIMENSIONS)
             parts["style"] = _common(features.astype(np.float64), layout)
@@ -174,11 +174,35 @@ def _directed_scale(scores: NDArray[np.float64], layout: Layout) -> NDArray[np.f
     return np.array([_inverse_root(*pair) for pair in zip(variances, scales, strict=True)])
 
 
-def _directed(scores: NDArray[np.float64], layout: Layout) -> Columns:
+def directed(scores: NDArray[np.float64], layout: Layout) -> Columns:
+    """(Σ z·h)²/variance over all cells for scores h (n,): a shift of one sign everywhere adds up.
+
+    Returns
+    -------
+    Columns
+        Centred labels (b, n) to values (b,) of mean 1 under relabelling; 0 if nothing varies.
+    """
     scores = scores * _directed_scale(scores[:, None], layout)[0]
 
     def part(z: NDArray[np.float64]) -> NDArray[np.float64]:
         value: NDArray[np.float64] = (z @ scores) ** 2
+        return value
+
+    return part
+
+
+def directed_by_cell(scores: NDArray[np.float64], layout: Layout) -> Columns:
+    """As `directed`, for each cell alone, then summed: shifts of either sign add up."""
+    scales = [
+        _directed_scale(np.where(_within_cell(layout, i), scores, 0.0)[:, None], layout)[0]
+        for i in range(layout.cells)
+    ]
+    scores = scores * np.repeat(scales, np.diff(layout.edges))
+
+    def part(z: NDArray[np.float64]) -> NDArray[np.float64]:
+        value: NDArray[np.float64] = (
+            np.add.reduceat(z * scores, layout.edges[:-1], axis=1) ** 2
+        ).sum(axis=1)
         return value
 
     return part

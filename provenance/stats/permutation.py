@@ -49,6 +49,29 @@ class NullSample:
 
 
 @dataclass(frozen=True, slots=True)
+class UpperTail:
+    """One statistic, its p-value and the null that the p-value was read from.
+
+    Attributes
+    ----------
+    statistic, p_value
+        P-value in (0, 1]; ties count as exceedances.
+    null
+        Shape (rows,): every relabelling if ``exact``, else the random ones in the order drawn.
+    exact
+        Whether every relabelling was enumerated. (The p-value is valid either way.)
+    stopped
+        Whether drawing ended early, at the Besag–Clifford number of exceedances.
+    """
+
+    statistic: float
+    p_value: float
+    null: NDArray[np.float64]
+    exact: bool
+    stopped: bool
+
+
+@dataclass(frozen=True, slots=True)
 class PermutationNull:
     """How the null distribution is made.
 
@@ -63,7 +86,7 @@ class PermutationNull:
     batch
         Relabellings computed at a time; None: bounded by memory. Numbers depend on it.
     stop_at
-        Besag–Clifford: stop at this many exceedances; for `sequential_p_value` only.
+        Besag–Clifford: stop at this many exceedances; for `upper_tail` only.
     """
 
     rng: np.random.Generator
@@ -94,28 +117,41 @@ class PermutationNull:
         null = np.concatenate([statistic(labels) for labels in batches])
         return NullSample(observed, null, exact)
 
-    def sequential_p_value(self, layout: Layout, statistic: Statistic) -> tuple[float, int]:
-        """P-value of one statistic, stopped at ``stop_at`` exceedances (Besag & Clifford 1991).
+    def upper_tail(self, layout: Layout, statistic: Statistic) -> UpperTail:
+        """P-value of one statistic that is fixed given the pooled draws, with its null.
 
-        The statistic must be fixed given the pooled draws: nothing may be standardised over the
-        relabellings themselves.
+        Few relabellings are enumerated. Else, with ``stop_at`` = h, random relabellings end at
+        the h-th exceedance, the l-th relabelling, and p = h/l (Besag & Clifford 1991); if it does
+        not come, p = (1 + exceedances)/(B + 1). Either way P(p ≤ α) ≤ α under the null.
 
-        Returns
-        -------
-        p_value, resamples
-            h/l if the h-th exceedance came at relabelling l, else (1 + exceedances)/(B + 1).
+        Nothing may be standardised over the relabellings themselves: for that, use `sample`.
+
+        Parameters
+        ----------
+        statistic
+            Boolean labels (b, n) to values (b, 1).
         """
+        if self.stop_at is None or relabelling_count(layout) <= self.exact_limit:
+            sampled = self.sample(layout, statistic)
+            observed, null = float(sampled.observed[0]), sampled.null[:, 0]
+            p = p_value(observed, null, exact=sampled.exact)
+            return UpperTail(observed, p, null, sampled.exact, stopped=False)
         observed = float(statistic(layout.suspect[None])[0, 0])
-        seen = reached = 0
-        for labels in self._random(layout):
+        drawn: list[NDArray[np.float64]] = []
+        seen, reached, largest = 0, 0, np.array([observed])
+        for labels in self._growing(layout, self.stop_at):
             values = statistic(labels)[:, 0]
-            exceeds = values >= observed - tolerance(np.append(values, observed))
-            if self.stop_at is not None and reached + int(exceeds.sum()) >= self.stop_at:
-                last = int(np.flatnonzero(exceeds)[self.stop_at - reached - 1])
-                return self.stop_at / (seen + last + 1), seen + last + 1
-            reached += int(exceeds.sum())
-            seen += len(values)
-        return (1 + reached) / (seen + 1), seen
+            largest = np.append(largest, np.abs(values).max())
+            exceeds = np.cumsum(values >= observed - tolerance(largest)) + reached
+            if exceeds[-1] >= self.stop_at:
+                last = int(np.searchsorted(exceeds, self.stop_at)) + 1
+                null = np.concatenate([*drawn, values[:last]])
+                return UpperTail(observed, self.stop_at / len(null), null, False, stopped=True)
+            drawn.append(values)
+            seen, reached = seen + len(values), int(exceeds[-1])
+        return UpperTail(
+            observed, (1 + reached) / (seen + 1), np.concatenate(drawn), False, stopped=False
+        )
 
     def _batch(self, layout: Layout) -> int:
         return self.batch or max(1, min(4_096, CELLS_IN_MEMORY // max(1, layout.n)))
@@ -124,6 +160,15 @@ class PermutationNull:
         size = self._batch(layout)
         for start in range(0, self.resamples, size):
             yield relabel(layout, min(size, self.resamples - start), self.rng)
+
+    def _growing(self, layout: Layout, stop_at: int) -> Iterator[NDArray[np.bool_]]:
+        """Batches that double from a few times ``stop_at``: most nulls stop soon."""
+        largest = self._batch(layout)
+        size, done = self.batch or min(largest, max(64, 2 * stop_at)), 0
+        while done < self.resamples:
+            rows = min(size, self.resamples - done)
+            yield relabel(layout, rows, self.rng)
+            done, size = done + rows, self.batch or min(largest, 2 * size)
 
     def _enumerated(self, layout: Layout) -> Iterator[NDArray[np.bool_]]:
         size = self._batch(layout)

@@ -16,6 +16,7 @@ import math
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,7 @@ SHARES = (0.1, 0.4, 1.0)
 _PRIOR = 2.0
 
 Category = Hashable
-Table = Mapping[Category, float]
+Table = Mapping[Any, float]
 
 
 @dataclass(slots=True)
@@ -59,7 +60,7 @@ class SwapBetting:
         Of the highest wealth so far: 1/that is an anytime-valid p-value.
     """
 
-    panel: Sequence[Mapping[Hashable, Table]] = ()
+    panel: Sequence[Mapping[Any, Table]] = ()
     pairs: int = 0
     log_wealth: float = 0.0
     log_highest: float = 0.0

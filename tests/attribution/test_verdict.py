@@ -10,6 +10,8 @@ EQUAL = Case(
     p_adjusted={"one_token": 0.4, "format": 1.0},
     clearest={"one_token": "number-en"},
     leading=None,
+    sequential=None,
+    early=False,
     p_worst_case=None,
     planned={"reference": 120, "suspect": 120},
     completed={"reference": 120, "suspect": 120},
@@ -157,5 +159,35 @@ def test_consistent_needs_every_substitute_that_can_be_told_apart():
 )
 def test_what_forbids_consistent(change, code):
     label, found, _ = weigh([share("a", 0.05)], replace(DIAGNOSED, **change))
+    assert label == "inconclusive"
+    assert code in found
+
+
+BET = replace(EQUAL, sequential=(0.0015, 0.002, 64), early=True)
+
+
+def test_the_sequential_test_decides_by_itself():
+    label, reasons = decide(BET)
+    assert label == "different"
+    values = {"p": 0.0015, "alpha": 0.002, "pairs": 64, "early": True}
+    assert reasons == [("rejects_sequentially", values)]
+    assert codes(replace(BET, sequential=(0.0021, 0.002, 64)))[0] == "inconclusive"
+
+
+def test_tests_of_the_end_decide_nothing_where_the_study_stopped_early():
+    case = replace(REJECTED, sequential=(0.5, 0.002, 64), early=True)
+    assert codes(case)[0] == "inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"serial": {"suspect": (0.001, 0.4)}}, "serial_dependence"),
+        ({"failure_p": 0.1, "failure_side": "suspect"}, "suspect_withholds"),
+        ({"used": {"reference": 10, "suspect": 10}}, "too_little_coverage"),
+    ],
+)
+def test_what_forbids_a_sequential_rejection(change, code):
+    label, found = codes(replace(BET, **change))
     assert label == "inconclusive"
     assert code in found

@@ -40,6 +40,8 @@ VALUES: dict[str, Any] = {
     "upper": 0.26,
     "open": 3,
     "tests": 10,
+    "pairs": 64,
+    "early": True,
 }
 FORBIDDEN = re.compile(
     r"\b(match\w*|identif\w*|prov(e|es|en|ed|ing)|certain\w*|confiden\w*)\b", re.I
