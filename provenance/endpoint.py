@@ -108,6 +108,12 @@ class Endpoint:
                 f"{text!r} names no provider. Write PROVIDER:MODEL[@BASE_URL][,key=value…], or "
                 f"name a table [endpoints.{text}] of the file given with --config"
             )
+        if provider in ("http", "https"):
+            raise EndpointError(
+                f"{text!r} is a URL, and an endpoint is more: who speaks to it, and which model. "
+                f"Write compatible:MODEL@{text},key_env=NAME (NAME is the environment variable "
+                "that holds the key; leave it out if there is none)"
+            )
         if provider not in PROVIDERS:
             raise EndpointError(
                 f"unknown provider {provider!r} in {text!r}: expected one of {', '.join(PROVIDERS)}"

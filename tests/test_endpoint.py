@@ -123,3 +123,8 @@ def test_labels_that_coincide_are_told_apart_by_what_differs():
     assert (plain.label_beside(hot), hot.label_beside(plain)) == ("h/m", "h/m (temperature=1.6)")
     assert hot.label_beside(other) == "h/m"
     assert hot.label_beside(hot) == "h/m"
+
+
+def test_a_mere_url_is_told_how_to_become_an_endpoint():
+    with pytest.raises(EndpointError, match=r"compatible:MODEL@https://h\.example/v1,key_env=NAME"):
+        Endpoint.parse("https://h.example/v1")
