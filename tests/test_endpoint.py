@@ -67,7 +67,7 @@ def test_values_are_toml_scalars_or_arrays_else_strings():
     ("text", "says"),
     [
         ("gpt-4o", "names no provider"),
-        ("https://api.openai.com/v1", "unknown provider 'https'"),
+        ("https://api.openai.com/v1", "is a URL, and an endpoint is more"),
         ("compatible:", "names no model"),
         ("compatible:m@http://h,tmperature=1", "known options: key_env"),
         ("compatible:m@http://h,temperature=hot", "expected a number"),

@@ -86,7 +86,7 @@ def test_a_digest_is_stable(name):
 
 def test_answers_to_quick_stay_answers_to_quick():
     # The wordings that the panel and the recordings of the demo were measured on.
-    assert Battery.load("quick").digest.startswith("caf969e92b6f12d7")
+    assert Battery.load("quick").digest.startswith("28026905dcb62c15")
 
 
 def test_quick_is_quick():
