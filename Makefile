@@ -9,7 +9,7 @@ GEMMA  ?= yes
 # The CPU build is enough and small. Elsewhere any torch >= 2.6 will do.
 TORCH  ?= torch==2.13.0
 
-.PHONY: demo test lint install install-test clean
+.PHONY: demo test lint install install-test browser clean
 
 $(VENV)/.python:
 	@$(PYTHON) -m venv $(VENV)
@@ -41,7 +41,19 @@ lint: $(VENV)/.installed-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint
+# The HTML dossier is looked at in a real Chromium. Where it is missing and this user may install
+# it, it is installed; elsewhere those tests are skipped, and say so.
+browser:
+	@for name in chromium chromium-browser google-chrome google-chrome-stable chrome; do \
+	  command -v $$name >/dev/null && exit 0; done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Installing Chromium for the browser tests …"; \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	    apt-get install -y -qq --no-install-recommends chromium; } >/dev/null \
+	  || echo "note: Chromium could not be installed: the browser tests will be skipped"; \
+	else echo "note: no Chromium here: the browser tests will be skipped"; fi
+
+test: lint browser
 # Two workers on two cores: more threads than that make torch and numpy crawl.
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope
 

@@ -23,7 +23,7 @@ def main() -> None:
         max_age=36_500,
         store=store,
         out=OUT,
-        formats=["md", "pdf", "json"],
+        formats=["md", "pdf", "html", "json"],
         declaration={
             "asked_by": "the authors of llm-provenance",
             "purpose": "to show a dossier: a model against a damaged copy of itself",

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from provenance import settings
@@ -57,3 +59,21 @@ def test_speed_and_money_do_not_change_what_a_study_is():
     one = settings.load({"budget_usd": 1, "rpm": 3, "seed": 4, "max_requests": 9})
     assert one.analysis() == settings.load().analysis()
     assert settings.load({"alpha": 0.05}).analysis() != settings.load().analysis()
+
+
+def test_a_shipped_recipe_has_a_bare_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    nightly = Path("nightly")
+    assert settings.load(config=nightly).fail_on == ("different",)
+    for missing in (Path("nightlyy"), Path("nightly.toml"), Path("here/nightly")):
+        with pytest.raises(SettingsError, match="shipped recipes, by their bare name: nightly, "):
+            settings.load(config=missing)
+    nightly.write_text("draws = 3\n")
+    assert settings.load(config=nightly).draws == 3
+
+
+def test_a_placeholder_is_no_endpoint():
+    with pytest.raises(EndpointError, match=r"placeholder vendor\.example: write the endpoint on"):
+        settings.find_endpoint("vendor", Path("relay-audit"))
+    own = settings.find_endpoint("own", Path("self-hosted-vs-api"))
+    assert own.is_loopback

@@ -34,6 +34,13 @@ Examples:
   Two harness logs, on the prompts that they share:
     provenance compare replay:a.jsonl replay:b.jsonl
 
+Recipes (--config NAME; each says when to use it and what it cannot show):
+  quickstart          a first look, 240 requests
+  relay-audit         does a relay serve what the vendor serves?
+  self-hosted-vs-api  does an API serve the open weights that it names?
+  precision-check     are the weights served at the precision that was promised?
+  nightly             one endpoint against a recording, for cron and CI
+
 Exit codes:
   0   done, and nothing that --fail-on names
   10  different    11  inconclusive    13  supported   (only with --fail-on)

@@ -10,6 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+# How many characters of an endpoint's words every format shows; study.json holds the rest.
+LABEL = 60
+CELL = 300
+QUOTE = 600
+
 Tone = Literal["alert", "caution", "calm"]
 ColumnKind = Literal["text", "code", "number"]
 
@@ -95,6 +100,38 @@ class Bars:
 
 
 @dataclass(frozen=True, slots=True)
+class Tick:
+    """A value of an axis: ``place`` in [0, 1] from left to right."""
+
+    place: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One row of a dot plot: ``place`` in [0, 1], or None where there is no value.
+
+    ``filled`` marks are drawn as filled diamonds, the others as open circles.
+    """
+
+    label: str
+    place: float | None
+    value: str
+    filled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Dots:
+    """A dot plot over one axis; ``line`` is a value to compare with, as long as all rows."""
+
+    caption: str
+    alt: str
+    marks: tuple[Mark, ...]
+    ticks: tuple[Tick, ...]
+    line: Tick | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Quote:
     """Words of a prompt or an answer, with who said them."""
 
@@ -109,7 +146,7 @@ class Code:
     text: str
 
 
-Block = Heading | Paragraph | Bullets | Verdict | Table | Bars | Quote | Code
+Block = Heading | Paragraph | Bullets | Verdict | Table | Bars | Dots | Quote | Code
 
 
 @dataclass(frozen=True, slots=True)

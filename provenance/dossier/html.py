@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from provenance.dossier import svg
 from provenance.dossier.blocks import (
+    CELL,
+    QUOTE,
     Bars,
     Block,
     Bullets,
     Code,
     Column,
+    Dots,
     Heading,
     Paragraph,
     Quote,
@@ -21,18 +25,13 @@ from provenance.dossier.text import for_html
 from provenance.findings import StudyDocument
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-_WIDTH = 640
-_BAR = 360
-_LABEL = 80
-_CELL = 300
-_QUOTE = 600
 
 
 def render(document: StudyDocument) -> bytes:
     """UTF-8 HTML for light and dark screens and for print."""
     dossier = build(document)
     style = (Path(__file__).resolve().parent / "templates" / "dossier.css").read_text("utf-8")
-    body = "\n".join(_block(block) for block in dossier.blocks)
+    body = "\n".join(_block(block, f"f{i}") for i, block in enumerate(dossier.blocks))
     title, subtitle = for_html(dossier.title), for_html(dossier.subtitle)
     return f"""<!doctype html>
 <html lang="en">
@@ -61,7 +60,7 @@ def render(document: StudyDocument) -> bytes:
 """.encode()
 
 
-def _block(block: Block) -> str:
+def _block(block: Block, key: str) -> str:
     match block:
         case Heading():
             return _heading(block)
@@ -81,11 +80,13 @@ def _block(block: Block) -> str:
         case Table():
             return _table(block)
         case Bars():
-            return _bars(block)
+            return _figure(block.caption, svg.bars(block, key))
+        case Dots():
+            return _figure(block.caption, svg.dots(block, key))
         case Quote():
             return (
                 f'<div class="quote"><p class="small">{for_html(block.who)}</p>'
-                f"<blockquote><bdi>{for_html(block.text, _QUOTE)}</bdi></blockquote></div>"
+                f"<blockquote><bdi>{for_html(block.text, QUOTE)}</bdi></blockquote></div>"
             )
         case Code():
             return f"<pre><code>{for_html(block.text)}</code></pre>"
@@ -104,41 +105,33 @@ def _table(table: Table) -> str:
             f'<th scope="col"{_class(c)}>{for_html(c.title)}</th>' for c in table.columns
         )
         head = f"<thead><tr>{titles}</tr></thead>\n"
-    rows = "\n".join(
-        "<tr>" + "".join(_cell(v, c) for v, c in zip(row, table.columns, strict=True)) + "</tr>"
-        for row in table.rows
+    rows = "\n".join(f"<tr>{_row(row, table.columns)}</tr>" for row in table.rows)
+    caption = for_html(table.caption)
+    kind = "" if table.header else ' class="pairs"'
+    # What scrolls sideways on a phone can be reached and scrolled by the keyboard.
+    return (
+        f'<div class="wide" role="region" aria-label="{caption}" tabindex="0"><table{kind}>\n'
+        f"<caption>{caption}</caption>\n{head}<tbody>\n{rows}\n</tbody></table></div>"
     )
-    caption = f"<caption>{for_html(table.caption)}</caption>"
-    return f'<div class="wide"><table>\n{caption}\n{head}<tbody>\n{rows}\n</tbody></table></div>'
+
+
+def _row(row: tuple[str, ...], columns: tuple[Column, ...]) -> str:
+    """The first cell names the row."""
+    first, *rest = (
+        (_class(column), _words(value, column)) for value, column in zip(row, columns, strict=True)
+    )
+    cells = "".join(f"<td{kind}>{words}</td>" for kind, words in rest)
+    return f'<th scope="row"{first[0]}>{first[1]}</th>{cells}'
 
 
 def _class(column: Column) -> str:
     return f' class="{column.kind}"' if column.kind != "text" else ""
 
 
-def _cell(value: str, column: Column) -> str:
-    text = for_html(value, _CELL if column.kind == "code" else 3 * _CELL)
-    inner = f"<code><bdi>{text}</bdi></code>" if column.kind == "code" and text else text
-    return f"<td{_class(column)}>{inner}</td>"
+def _words(value: str, column: Column) -> str:
+    text = for_html(value, CELL if column.kind == "code" else 3 * CELL)
+    return f"<code><bdi>{text}</bdi></code>" if column.kind == "code" and text else text
 
 
-def _bars(bars: Bars) -> str:
-    """An SVG: a label above each group, a bar and its figure for each side."""
-    parts, y = [], 0
-    for group in bars.groups:
-        y += 18
-        parts.append(f'<text class="name" x="0" y="{y}">{for_html(group.label, _LABEL)}</text>')
-        for bar in group.bars:
-            width = max(1.0 if bar.share > 0 else 0.0, _BAR * bar.share)
-            side = f"{bar.side} " if len(group.bars) > 1 else ""
-            parts.append(
-                f'<rect class="{bar.side}" x="0" y="{y + 5}" width="{width:.1f}" height="12"/>'
-                f'<text x="{width + 6:.1f}" y="{y + 15}">{side}{for_html(bar.value)}</text>'
-            )
-            y += 16
-        y += 6
-    alt = for_html(bars.alt)
-    return (
-        f'<figure><svg viewBox="0 0 {_WIDTH} {y + 4}" role="img" aria-label="{alt}">'
-        f"{''.join(parts)}</svg>\n<figcaption>{for_html(bars.caption)}</figcaption></figure>"
-    )
+def _figure(caption: str, drawing: str) -> str:
+    return f"<figure>{drawing}\n<figcaption>{for_html(caption)}</figcaption></figure>"

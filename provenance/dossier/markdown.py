@@ -5,15 +5,20 @@ from __future__ import annotations
 import re
 
 from provenance.dossier.blocks import (
+    CELL,
+    LABEL,
+    QUOTE,
     Bars,
     Block,
     Bullets,
     Code,
     Column,
+    Dots,
     Heading,
     Paragraph,
     Quote,
     Table,
+    Tick,
     Verdict,
 )
 from provenance.dossier.document import build
@@ -21,9 +26,7 @@ from provenance.dossier.text import code_for_markdown, for_markdown, visible
 from provenance.findings import StudyDocument
 
 _FULL = 24
-_LABEL = 48
-_CELL = 240
-_QUOTE = 600
+_AXIS = 61
 _TICKS = re.compile(r"`+")
 
 
@@ -55,8 +58,10 @@ def _block(block: Block) -> str:
             return _table(block)
         case Bars():
             return _bars(block)
+        case Dots():
+            return _dots(block)
         case Quote():
-            return f"{for_markdown(block.who)}: {code_for_markdown(block.text, _QUOTE)}"
+            return f"{for_markdown(block.who)}: {code_for_markdown(block.text, QUOTE)}"
         case Code():
             return _fenced([visible(block.text)])
 
@@ -80,19 +85,49 @@ def _table(table: Table) -> str:
 
 def _cell(value: str, column: Column) -> str:
     if column.kind == "code":
-        return code_for_markdown(value, _CELL, in_table=True)
-    return for_markdown(value, _CELL * 3)
+        return code_for_markdown(value, CELL, in_table=True)
+    return for_markdown(value, 3 * CELL)
 
 
 def _bars(bars: Bars) -> str:
     lines = []
     for group in bars.groups:
-        lines.append(visible(group.label, _LABEL))
+        lines.append(visible(group.label, LABEL))
         for bar in group.bars:
             length = round(_FULL * bar.share) or (1 if bar.share > 0 else 0)
             side = f"{bar.side:<9} " if len(group.bars) > 1 else ""
             lines.append(f"  {side}{'█' * length:<{_FULL}} {visible(bar.value)}")
     return f"{_fenced(lines)}\n\n{for_markdown(bars.caption)}"
+
+
+def _dots(dots: Dots) -> str:
+    """A line with the mark under each label; ┊ is the value that is compared with."""
+    lines = []
+    for mark in dots.marks:
+        track = ["·"] * _AXIS
+        if dots.line is not None:
+            track[_column(dots.line.place)] = "┊"
+        if mark.place is not None:
+            track[_column(mark.place)] = "◆" if mark.filled else "○"
+        lines += [f"{visible(mark.label, LABEL)}: {visible(mark.value)}", f"  {''.join(track)}"]
+    lines.append(f"  {_axis(dots.ticks)}")
+    if dots.line is not None:
+        lines.append(f"  {_axis((Tick(dots.line.place, f'┊ {dots.line.label}'),))}")
+    return f"{_fenced(lines)}\n\n{for_markdown(dots.caption)}"
+
+
+def _column(place: float) -> int:
+    return round(place * (_AXIS - 1))
+
+
+def _axis(ticks: tuple[Tick, ...]) -> str:
+    """The ticks' labels, each beginning at its place, or ending with the line."""
+    line = ""
+    for tick in ticks:
+        label = visible(tick.label)
+        start = min(_column(tick.place), _AXIS - len(label))
+        line += " " * max(start - len(line), 1 if line else 0) + label
+    return line
 
 
 def _fenced(lines: list[str]) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from provenance.dossier import json as study_json
-from provenance.dossier.blocks import Bars, Block, Quote, Table
+from provenance.dossier.blocks import CELL, LABEL, QUOTE, Bars, Block, Dots, Quote, Table
 from provenance.dossier.document import build
 from provenance.dossier.text import fonts, for_typst
 from provenance.errors import MissingExtra, RenderError
@@ -23,9 +23,6 @@ from provenance.findings import StudyDocument
 
 STANDARDS: tuple[Any, ...] = ("a-3a", "ua-1")
 ATTACHMENT = "study.json"
-_CELL = 300
-_QUOTE = 600
-_LABEL = 60
 _RUNNING = 90
 _NO_GLYPH = "could not be displayed"
 
@@ -94,7 +91,7 @@ def compile_with(document: StudyDocument, format: Literal["pdf", "png"]) -> Any:
 
 def _data(block: Block, ascii_only: bool) -> dict[str, Any]:
     """A block as plain values, every string fit to be typeset."""
-    limit = {Quote: _QUOTE, Table: _CELL, Bars: _LABEL}.get(type(block))
+    limit = {Quote: QUOTE, Table: CELL, Bars: LABEL, Dots: LABEL}.get(type(block))
 
     def fit(value: Any, key: str = "") -> Any:
         if isinstance(value, str):

@@ -12,12 +12,14 @@ ELEMENTS = {
     *("html", "head", "meta", "title", "style", "body", "main", "header", "section", "div"),
     *("h1", "h2", "h3", "p", "ul", "li", "pre", "code", "bdi", "time", "blockquote", "figure"),
     *("figcaption", "table", "caption", "thead", "tbody", "tr", "th", "td", "svg", "rect", "text"),
+    *("desc", "line", "circle", "path"),
 }
 ATTRIBUTES = {
     *("lang", "charset", "http-equiv", "content", "name", "class", "datetime", "scope"),
-    *("viewbox", "role", "aria-label", "x", "y", "width", "height"),
+    *("role", "aria-label", "aria-labelledby", "id", "tabindex", "x", "y", "width", "height"),
+    *("dx", "x1", "x2", "y1", "y2", "cx", "cy", "r", "d", "text-anchor"),
 }
-VOID = {"meta", "rect"}
+VOID = {"meta", "rect", "line", "circle", "path"}
 
 
 class Reader(HTMLParser):
@@ -63,7 +65,9 @@ def test_only_our_own_elements_and_attributes(document: StudyDocument) -> None:
     assert reader.open == []
     assert reader.classes <= {
         *("small", "subtitle", "verdict", "alert", "caution", "calm", "label", "sentence"),
-        *("wide", "number", "code", "name", "quote", "reference", "suspect", "neutral"),
+        *("wide", "pairs", "number", "code", "quote"),
+        *("name", "tick", "reference", "suspect", "neutral"),
+        *("track", "compared", "mark", "filled", "open"),
     }
 
 
@@ -85,4 +89,6 @@ def test_nothing_is_loaded_or_run(document: StudyDocument) -> None:
 
 def test_figures_say_in_words_what_they_show(make: Make) -> None:
     text = dossier.render(make("different"), "html").decode()
-    assert 'aria-label="7: reference 11/18 = 61%, suspect 4/18 = 22%;' in text
+    assert '">7: reference 11/18 = 61%, suspect 4/18 = 22%;' in text
+    assert text.count('role="img"') == text.count("<title id=") == text.count("<desc id=") == 5
+    assert ">one_token: p adjusted 0.0009; one_word: p adjusted 0.021;" in text

@@ -18,7 +18,7 @@ def written():
     return StudyDocument.model_validate(json.loads((EXAMPLE / "study.json").read_bytes()))
 
 
-@pytest.mark.parametrize("format", ["md", "pdf", "json"])
+@pytest.mark.parametrize("format", ["md", "pdf", "html", "json"])
 def test_the_renderers_write_the_same_bytes_again(written, format):
     path = EXAMPLE / dossier.FORMATS[format]
     assert dossier.render(written, format) == path.read_bytes(), (

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tomllib
 import venv
 import zipfile
 from pathlib import Path
@@ -26,6 +27,7 @@ def test_the_wheel_holds_probes_configs_schema_and_no_tests(wheel):
     for name in (
         "provenance/_data/probes/batteries/quick.toml",
         "provenance/_data/configs/prices.toml",
+        "provenance/_data/configs/recipes/nightly.toml",
         "provenance/study.schema.json",
         "provenance/py.typed",
     ):
@@ -93,3 +95,25 @@ def test_the_demo_runs_from_the_wheel(installed, tmp_path):
     shown = run(installed, "demo", cwd=tmp_path)
     assert shown.returncode == 0, shown.stderr
     assert len(list(tmp_path.rglob("dossier.pdf"))) == 3
+
+
+def test_every_shipped_toml_parses(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        files = [n for n in archive.namelist() if n.endswith(".toml")]
+        assert len(files) > 20
+        for name in files:
+            assert tomllib.loads(archive.read(name).decode()), name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", sorted(p.stem for p in (ROOT / "configs/recipes").iterdir()))
+def test_every_recipe_runs_from_the_wheel_by_its_name(installed, tmp_path, recipe):
+    (tmp_path / "m.toml").write_text(
+        '[models.a.cells]\n"*" = {a = 0.5, b = 0.5}\n[models.b.cells]\n"*" = {c = 1}\n'
+    )
+    sides = ("simulated:m.toml,model=a", "simulated:m.toml,model=b")
+    shown = run(installed, "compare", *sides, "--config", recipe, cwd=tmp_path)
+    assert shown.stdout.startswith("DIFFERENT"), shown.stderr
+    # Only the nightly run is one that has to fail.
+    assert shown.returncode == (10 if recipe == "nightly" else 0)
+    assert len(list(tmp_path.rglob("dossier.html"))) == 1

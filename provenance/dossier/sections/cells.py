@@ -6,6 +6,7 @@ from typing import Literal
 
 from provenance.dossier import decision, wording
 from provenance.dossier.blocks import (
+    LABEL,
     Bar,
     BarGroup,
     Bars,
@@ -17,6 +18,7 @@ from provenance.dossier.blocks import (
     Table,
 )
 from provenance.dossier.numbers import counted, share, significant
+from provenance.dossier.text import clip
 from provenance.findings import CellCounts, StudyDocument
 
 MOST_FIGURES = 6
@@ -106,7 +108,8 @@ def _bars(cell: CellCounts) -> Bars:
     if any(r > 0 for r in rest):
         groups.append(_group(cell, "(all other answers)", max(0, rest[0]), max(0, rest[1])))
     alt = "; ".join(
-        f"{g.label}: {', '.join(f'{b.side} {b.value}' for b in g.bars)}" for g in groups
+        f"{clip(g.label, LABEL)}: {', '.join(f'{b.side} {b.value}' for b in g.bars)}"
+        for g in groups
     )
     difference = significant(cell.difference)
     caption = (
@@ -139,4 +142,4 @@ def _top(counts: dict[str, int], n: int) -> str:
     if not counts:
         return "–"
     category, part = max(counts.items(), key=lambda item: item[1])
-    return f"{shown(category)} ({share(part, n)})"
+    return f"{clip(shown(category), LABEL)} ({share(part, n)})"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from provenance.dossier import wording
+from provenance.dossier import figures, wording
 from provenance.dossier.blocks import (
     Bar,
     BarGroup,
@@ -98,7 +98,11 @@ def families(document: StudyDocument) -> list[Block]:
         for f in document.families
     )
     table = Table("Families of probes; Holm's correction is taken over them.", columns, rows)
-    return [Heading("Families of probes"), table]
+    drawn = (
+        figures.family_p_values(document.families, alpha),
+        figures.family_effects(document.families, alpha),
+    )
+    return [Heading("Families of probes"), *(d for d in drawn if d is not None), table]
 
 
 def yardstick(document: StudyDocument) -> list[Block]:
@@ -140,8 +144,8 @@ def sensitivity(document: StudyDocument) -> list[Block]:
     if not document.sensitivity:
         return [*blocks, Paragraph("Not computed: unknown.")]
     columns = (
-        Column("Alternative", "text", 2),
-        Column("Measure", "text", 1.5),
+        Column("Alternative", "text", 1),
+        Column("Measure", "text", 1.2),
         Column("Smallest detectable", "number", 0),
         Column("Power", "number", 0),
         Column("α", "number", 0),
