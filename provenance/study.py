@@ -219,7 +219,10 @@ async def record(prepared: Prepared, progress: ProgressCallback | None = None) -
     settings = prepared.settings
     with store:
         budget = Budget(
-            prepared.prices, max_requests=settings.max_requests, usd=settings.budget_usd
+            prepared.prices,
+            max_requests=settings.max_requests,
+            usd=settings.budget_usd,
+            recorded=[r for r, e in prepared.endpoints.items() if e.provider == "replay"],
         )
         opened: list[Provider] = []
         try:

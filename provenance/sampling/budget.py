@@ -13,7 +13,7 @@ import fnmatch
 import math
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -161,6 +161,8 @@ class Budget:
         Per side; None where the price is unknown, which with a dollar limit is an error.
     max_requests, usd
         Limits; None for none.
+    recorded
+        Sides that are read from a recording: nothing is sent for them, so nothing is counted.
     """
 
     def __init__(
@@ -169,6 +171,7 @@ class Budget:
         *,
         max_requests: int | None = None,
         usd: float | None = None,
+        recorded: Collection[Role] = (),
     ) -> None:
         for role, price in prices.items():
             if usd is not None and price is None:
@@ -179,6 +182,7 @@ class Budget:
         self._prices = prices
         self._max_requests = max_requests
         self._usd_limit = usd
+        self._recorded = frozenset(recorded)
         self._reserved = 0.0
         self._beyond = dict.fromkeys(prices, 1.0)
         self.requests = 0
@@ -198,8 +202,9 @@ class Budget:
 
     def replay(self, record: Record, request: Request) -> None:
         """Count an attempt of an earlier session of this study."""
-        self.requests += 1
-        self._count(record.role, record.completion or record.failure, self._worst(request))
+        if record.role not in self._recorded:
+            self.requests += 1
+            self._count(record.role, record.completion or record.failure, self._worst(request))
 
     def replay_pilot(self, role: Role, completion: Completion | None) -> None:
         """Count a pilot request of an earlier session of this study."""
@@ -216,6 +221,8 @@ class Budget:
         """
         base = self._worst(request)
         worst = base * self._beyond[request.role]
+        if request.role in self._recorded:
+            return Reservation(0.0, 0.0)
         if self._max_requests is not None and self.requests >= self._max_requests:
             raise BudgetExhausted(
                 f"stopped by --max-requests {self._max_requests}: {self.requests:,} requests were "
@@ -235,6 +242,8 @@ class Budget:
         self, role: Role, reservation: Reservation, outcome: Completion | Failure | None
     ) -> None:
         """Replace a reservation by what the attempt really used."""
+        if role in self._recorded:
+            return
         self._reserved -= reservation.worst
         spent = self._count(role, outcome, reservation.worst)
         if reservation.base > 0:

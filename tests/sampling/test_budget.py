@@ -183,3 +183,14 @@ def test_a_limit_in_dollars_needs_prices():
     with pytest.raises(SettingsError, match="price of the suspect's model"):
         Budget({"reference": FREE, "suspect": None}, usd=1.0)
     assert Budget({"reference": FREE, "suspect": None}).usd is None
+
+
+def test_what_is_read_from_a_recording_is_not_counted():
+    made = Budget({"reference": DEAR, "suspect": DEAR}, max_requests=1, recorded=["reference"])
+    for _ in range(3):
+        reservation = made.reserve(request("reference"))
+        made.settle("reference", reservation, None)
+    assert made.requests == 0
+    made.reserve(request("suspect"))
+    with pytest.raises(BudgetExhausted):
+        made.reserve(request("suspect"))
