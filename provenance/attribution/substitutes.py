@@ -108,6 +108,7 @@ def shares(
                 lower=limits.lower,
                 upper=limits.upper,
                 alpha=alpha,
+                fits=limits.fits,
                 parted=_parted(reference, own, alpha=alpha, seed=seed + k),
             )
         )

@@ -139,9 +139,10 @@ def consistent(
 ) -> tuple[Label, Reasons, tuple[str, ...]]:
     """Whether a study that found no difference may be called consistent within δ.
 
-    Every member of the panel that the reference can be parted from must have an upper limit of
-    at most δ (intersection–union: no correction for their number). Failures that differ, draws
-    that may depend on each other or on time, and recordings whose order is not known forbid it.
+    Every member of the panel that the reference can be parted from must have a share that fits
+    and an upper limit of at most δ (intersection–union: no correction for their number). Failures
+    that differ, draws that may depend on each other or on time, and recordings whose order is not
+    known forbid it.
 
     Returns
     -------
@@ -160,6 +161,9 @@ def consistent(
     parted = [share for share in shares if share.parted]
     not_excluded = tuple(share.name for share in shares if not share.parted)
     above = sorted((s for s in parted if s.upper > delta), key=lambda s: -s.upper)
+    odd = [s.name for s in parted if not s.fits]
+    if odd:
+        return "inconclusive", [*reasons, ("no_mixture_fits", {"substitute": odd[0]})], ()
     values = {"delta": delta, "panel": panel, "substitutes": len(parted), "alpha": case.alpha}
     if above or not parted:
         values |= {"open": len(above), "not_excluded": len(not_excluded)}

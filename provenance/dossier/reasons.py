@@ -143,6 +143,15 @@ def share_not_excluded(
 
 
 @_reason
+def no_mixture_fits(substitute: str) -> str:
+    """The model behind the limits does not hold."""
+    return (
+        f"No mixture of the reference's answers and those of {substitute} fits the suspect's, so "
+        "no share can be excluded and nothing is called consistent."
+    )
+
+
+@_reason
 def order_unknown() -> str:
     """Without times no repeats can be looked for."""
     return (

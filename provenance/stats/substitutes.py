@@ -72,12 +72,16 @@ class ShareLimits:
         Of each limit.
     draws
         Of the mixture sample, all cells.
+    fits
+        Whether any share is left. Without one the suspect is no mixture of the two, and the limits
+        mean nothing.
     """
 
     lower: float
     upper: float
     alpha: float
     draws: int
+    fits: bool
 
 
 def panel_test(
@@ -201,7 +205,7 @@ def share_limits(
     ]
     total = sum(len(sample.uniform) for sample in samples)
     if not samples:
-        return ShareLimits(0.0, 1.0, alpha, 0)
+        return ShareLimits(0.0, 1.0, alpha, 0, fits=True)
     layout = Layout.of([sample.cell() for sample in samples])
     scores = np.column_stack(
         [np.concatenate([sample.scores(share) for sample in samples]) for share in GRID]
@@ -222,7 +226,8 @@ def share_limits(
     last = len(GRID) - 1
     upper = min(last, int(kept_above.max(initial=-1)) + 1)
     lower = max(0, int(kept_below.min(initial=last + 1)) - 1)
-    return ShareLimits(float(GRID[lower]), float(GRID[upper]), alpha, total)
+    fits = bool(((low > alpha) & (high > alpha)).any())
+    return ShareLimits(float(GRID[lower]), float(GRID[upper]), alpha, total, fits)
 
 
 def foreign_share(

@@ -141,6 +141,8 @@ def test_consistent_needs_every_substitute_that_can_be_told_apart():
     found = weigh([low, share("b", 0.105)])
     assert found == ("inconclusive", ["no_difference_found", "share_not_excluded"], ())
     assert weigh([twin])[0] == "inconclusive"
+    odd = low.model_copy(update={"fits": False})
+    assert weigh([odd])[1] == ["no_difference_found", "no_mixture_fits"]
     assert weigh([])[0] == "inconclusive"
 
 

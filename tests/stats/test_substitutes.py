@@ -134,6 +134,17 @@ def test_limits_narrow_with_draws_and_say_nothing_of_a_twin():
     assert (twin.lower, twin.upper) == (0.0, 1.0)
 
 
+def test_a_suspect_that_is_no_mixture_fits_no_share():
+    rng = np.random.default_rng(6)
+    p, q = tables(rng, 30), tables(rng, 30)
+    mixed = draws(0.7 * p + 0.3 * q, 40, rng)
+    options = {"alpha": 0.01, "rng": rng}
+    assert share_limits(draws(p, 40, rng), mixed, draws(q, 80, rng), **options).fits
+    away = [np.full(40, int(np.argmin(a + b))) for a, b in zip(p, q, strict=True)]
+    found = share_limits(draws(p, 40, rng), away, draws(q, 80, rng), **options)
+    assert not found.fits
+
+
 def test_limits_without_draws_say_nothing():
     none = [np.array([], dtype=np.intp)]
     some = [np.array([0, 1], dtype=np.intp)]

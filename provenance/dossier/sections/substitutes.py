@@ -24,8 +24,8 @@ def substitutes(document: StudyDocument) -> list[Block]:
         (
             s.name,
             count(s.cells),
-            percent(s.lower),
-            percent(s.upper) if s.parted else "100%",
+            percent(s.lower) if s.fits else "–",
+            (percent(s.upper) if s.parted else "100%") if s.fits else "–",
             "yes" if s.parted else "no",
         )
         for s in shares
@@ -36,8 +36,9 @@ def substitutes(document: StudyDocument) -> list[Block]:
         "measured, in the same share everywhere."
     )
     note = (
-        "“Told apart”: the reference's own answers differ from the substitute's; where they do "
-        "not, no share can be excluded. There is no upper limit for a substitute that is not here."
+        "–: no share fits, the suspect's answers are no mixture of the two. “Told apart”: the "
+        "reference's own answers differ from the substitute's; where they do not, no share can be "
+        "excluded. There is no upper limit for a substitute that is not here."
     )
     return [
         Heading("Which substitutes the answers allow"),
