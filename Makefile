@@ -48,9 +48,11 @@ browser:
 	  command -v $$name >/dev/null && exit 0; done; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  echo "Installing Chromium for the browser tests …"; \
-	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-	    apt-get install -y -qq --no-install-recommends chromium; } >/dev/null \
-	  || echo "note: Chromium could not be installed: the browser tests will be skipped"; \
+	  for attempt in 1 2 3; do \
+	    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	      apt-get install -y -qq --no-install-recommends chromium; } >/dev/null && exit 0; \
+	    sleep 5; done; \
+	  echo "note: Chromium could not be installed: the browser tests will be skipped"; \
 	else echo "note: no Chromium here: the browser tests will be skipped"; fi
 
 test: lint browser
