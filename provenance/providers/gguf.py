@@ -77,6 +77,7 @@ class GgufProvider(LocalProvider):
         threads = environment.get("OMP_NUM_THREADS", "")
         self._threads = int(threads) if threads.isdecimal() and int(threads) > 0 else None
         self._server: Any = None
+        self._served = False
         self._slots, self._context = _SLOTS, _SLOT_CONTEXT
         self._longest: int | None = None
         self._sha256 = ""
@@ -96,7 +97,7 @@ class GgufProvider(LocalProvider):
         """Start llama.cpp with slots of this many tokens."""
         import xllamacpp
 
-        self._server = None
+        self._end()
         self._context = context
         self._slots = max(1, min(_SLOTS, _SLOTS * _SLOT_CONTEXT // context))
         parameters = xllamacpp.CommonParams()
@@ -121,7 +122,18 @@ class GgufProvider(LocalProvider):
             raise ProviderError(f"llama.cpp cannot load {self._path}: {error}") from None
 
     def _unload(self) -> None:
-        self._server = None
+        self._end()
+
+    def _end(self) -> None:
+        """Let go of llama.cpp, if it runs.
+
+        Its destructor waits for its loop to end. A loop that had not begun when it was told to
+        would begin afterwards and run for ever, so a server that served nothing yet is asked for
+        one token first.
+        """
+        if self._server is not None and not self._served:
+            self._server.handle_completions({"prompt": "a", "max_tokens": 1}, lambda chunk: None)
+        self._server, self._served = None, False
 
     def _generate(self, job: Job) -> Batch:
         if self.api == "completions" and not job.prompt():
@@ -168,6 +180,7 @@ class GgufProvider(LocalProvider):
         answer = _Answer(count, job.max_tokens, self._context)
         chat = self.api == "chat"
         call = self._server.handle_chat_completions if chat else self._server.handle_completions
+        self._served = True
         try:
             call(body, answer.take)
         except (RuntimeError, ValueError) as error:
