@@ -1,6 +1,6 @@
 """Do the shipped tests reject true null hypotheses no more often than they say?
 
-    python benchmarks/false_alarms.py --quick            about a minute: shape of the table
+    python benchmarks/false_alarms.py --quick            some minutes: shape of the table
     python benchmarks/false_alarms.py --runs 20000       settles α = .05 and .01
     python benchmarks/false_alarms.py --runs 200000      settles .001 too: hours on two cores
 
@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from provenance.stats.fused import fused_test
 from provenance.stats.imputation import rates_differ
+from provenance.stats.instruments import INSTRUMENTS
 from provenance.stats.layout import CellDraws
 from provenance.stats.multiplicity import holm
 from provenance.stats.parts import CATEGORICAL, TEXT
@@ -46,7 +47,11 @@ Probabilities = list[NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class Scenario:
-    """How studies are drawn; ``effect`` is a dilution by another model for the power column."""
+    """How studies are drawn; ``effect`` is a dilution by another model for the power column.
+
+    ``test`` is fused, text, repeat, drift, rates, or the name of an instrument: those have as
+    their alternative that a share ``effect`` of the suspect's answers are other, longer ones.
+    """
 
     name: str
     test: str = "fused"
@@ -63,6 +68,24 @@ class Scenario:
     effect: float = 0.8
     stress: bool = False
 
+    @property
+    def reads(self) -> str:
+        """What the test looks at."""
+        if self.test in INSTRUMENTS:
+            return INSTRUMENTS[self.test].reads
+        return "texts" if self.test == "text" else "categories"
+
+
+# Small and ugly: peaked, flat and Zipf cells in turn, with 2 + 2, 6 + 2 (blocks) and 8 + 8 draws.
+INSTRUMENT_ROWS = tuple(
+    Scenario(f"{name}, {label}", test=name, **shape)
+    for name in INSTRUMENTS
+    for label, shape in (
+        ("2 + 2 draws", {"draws": 2, "cells": 12, "effect": 1.0}),
+        ("6 : 2, blocks", {"draws": 2, "ratio": 3, "cells": 12, "blocked": True, "effect": 1.0}),
+        ("peaked, 8 + 8", {"draws": 8, "cells": 4, "model": "peaked"}),
+    )
+)
 
 SCENARIOS = (
     Scenario("fused, 3 + 3 draws", draws=3),
@@ -92,6 +115,7 @@ SCENARIOS = (
         fail=(0.0, 0.3),
         fail_on_content=True,
     ),
+    *INSTRUMENT_ROWS,
 )
 
 
@@ -132,7 +156,8 @@ def simulate(rng: np.random.Generator, scenario: Scenario, effect: float) -> Stu
         for side, ratio in ((0, scenario.ratio), (1, 1)):
             n = scenario.draws * ratio
             block = np.repeat(np.arange(scenario.draws), ratio)
-            base = (1 - effect) * p + effect * q if side else p
+            other_words = side and scenario.test in INSTRUMENTS
+            base = (1 - effect) * p + effect * q if side and not other_words else p
             # Shared drift follows the block. Without blocks the suspect is asked after the rest.
             moved = block / scenario.draws * scenario.drift
             if scenario.drift and not scenario.blocked:
@@ -140,6 +165,8 @@ def simulate(rng: np.random.Generator, scenario: Scenario, effect: float) -> Stu
             drawn = np.array(
                 [rng.choice(len(p), p=(1 - m) * base + m * _padded(r, len(p))) for m in moved]
             )
+            if other_words and effect:
+                drawn = np.where(rng.random(n) < effect, drawn + 6, drawn)
             if side and scenario.cache:
                 for i in range(1, n):
                     if rng.random() < scenario.cache:
@@ -158,9 +185,10 @@ def simulate(rng: np.random.Generator, scenario: Scenario, effect: float) -> Stu
         cells.append(
             CellDraws(
                 pooled,
-                tuple(_text(rng, c) for c in pooled) if scenario.test == "text" else (),
+                _texts(rng, pooled, scenario),
                 np.concatenate(sides),
                 np.concatenate(blocks) if scenario.blocked else None,
+                _values(rng, pooled, scenario.reads),
             )
         )
     return Study(cells, sequences, (failed[0], failed[1]), (asked[0], asked[1]))
@@ -173,6 +201,32 @@ def _padded(p: NDArray[np.float64], size: int) -> NDArray[np.float64]:
 
 def _text(rng: np.random.Generator, code: int) -> str:
     return " ".join(f"w{(code * 7 + i) % 30}" for i in rng.integers(0, 4, 12))
+
+
+def _texts(
+    rng: np.random.Generator, codes: NDArray[np.intp], scenario: Scenario
+) -> tuple[str, ...]:
+    if scenario.reads != "texts":
+        return ()
+    if scenario.test == "text":
+        return tuple(_text(rng, c) for c in codes)
+    # Beginning, words and length depend on the category.
+    return tuple(
+        f"{'abcdefg'[c % 7]} {' '.join(f'w{(c * 5 + i) % 17}' for i in rng.integers(0, 3, 3 + c))}"
+        for c in codes
+    )
+
+
+def _values(
+    rng: np.random.Generator, codes: NDArray[np.intp], reads: str
+) -> NDArray[np.float64] | None:
+    if reads == "score":
+        # Rounded: ties are the rule.
+        return np.round(-np.log1p(codes) - rng.exponential(0.3, len(codes)), 1)[:, None]
+    if reads == "logprobs":
+        values = -0.2 * codes[:, None] - rng.exponential(0.2, (len(codes), 5)) - 0.3
+        return np.where(rng.random(values.shape) < 0.1, np.nan, values)
+    return None
 
 
 def p_value(rng: np.random.Generator, scenario: Scenario, effect: float) -> float:
@@ -190,6 +244,10 @@ def p_value(rng: np.random.Generator, scenario: Scenario, effect: float) -> floa
     if scenario.test in ("repeat", "drift"):
         found = serial_test(study.sequences, null=_null(rng))
         return found.p_repeat if scenario.test == "repeat" else found.p_drift
+    if scenario.test in INSTRUMENTS:
+        # Besag–Clifford in every study: it reaches p = .001 and stops most nulls early.
+        null = PermutationNull(rng, RESAMPLES[1], exact_limit=200, stop_at=50)
+        return INSTRUMENTS[scenario.test].test(study.cells, null=null).p_value
     size = len(study.cells) // scenario.families
     kernels = TEXT if scenario.test == "text" else CATEGORICAL
     values = [
@@ -304,7 +362,7 @@ def print_null(row: dict[str, object]) -> None:
         for alpha in LEVELS
         for v in [row[str(alpha)]]
     )
-    print(f"{row['row']:30s} {levels}  power {row['power']:.2f}  {row['seconds']} s", flush=True)
+    print(f"{row['row']:34s} {levels}  power {row['power']:.2f}  {row['seconds']} s", flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

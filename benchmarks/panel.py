@@ -24,6 +24,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -255,6 +256,7 @@ def main() -> None:
     parser.add_argument("--battery", choices=MEMBERS, default="quick")
     parser.add_argument("--draws", type=int, default=200)
     parser.add_argument("--longest", type=int, help="leave out cells with more visible tokens")
+    parser.add_argument("--members", type=int, help="measure only the first of the list")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     battery = Battery.load(arguments.battery)
@@ -270,7 +272,7 @@ def main() -> None:
             derivative=note.startswith("a derivative"),
             cells=measured(battery, name, endpoint, cells, arguments.draws),
         )
-        for name, endpoint, licence, note in MEMBERS[battery.name]()
+        for name, endpoint, licence, note in islice(MEMBERS[battery.name](), arguments.members)
     ]
     if CORPUS.is_file() and NUMBERS.is_file():
         members += recorded_members(battery.cells) + recorded_numbers(battery.cells)

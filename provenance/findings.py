@@ -197,9 +197,9 @@ class SubstituteShare(Frozen):
     """Which share of the suspect's answers one member of the panel may have given.
 
     ``lower`` and ``upper`` are one-sided limits at level ``alpha`` each, over ``cells`` cells in
-    which it was measured; ``fits`` is whether any share is compatible, else the suspect is no mixture
-    of reference and substitute and the limits mean nothing; ``parted`` is whether the reference's own answers differ from its, else
-    no share can be excluded.
+    which it was measured. ``fits``: some share is compatible; else the suspect is no mixture of
+    reference and substitute, and the limits mean nothing. ``parted``: the reference's own answers
+    differ from the substitute's; else no share can be excluded.
     """
 
     name: str

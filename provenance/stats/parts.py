@@ -193,10 +193,10 @@ def directed(scores: NDArray[np.float64], layout: Layout) -> Columns:
 
 def directed_by_cell(scores: NDArray[np.float64], layout: Layout) -> Columns:
     """As `directed`, for each cell alone, then summed: shifts of either sign add up."""
-    scales = [
-        _directed_scale(np.where(_within_cell(layout, i), scores, 0.0)[:, None], layout)[0]
-        for i in range(layout.cells)
-    ]
+    centred = k.within(scores[:, None], layout.unit)[:, 0]
+    variances = np.add.reduceat(_unit_variance(layout) * centred**2, layout.edges[:-1])
+    totals = np.add.reduceat(scores**2, layout.edges[:-1])
+    scales = [_inverse_root(*pair) for pair in zip(variances, totals, strict=True)]
     scores = scores * np.repeat(scales, np.diff(layout.edges))
 
     def part(z: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -136,6 +136,6 @@ def mean_discrepancy(
         value = constant - x @ slope
         for i, cell in enumerate(similar):
             value += quadratic[i] * cell.form(x[:, layout.edges[i] : layout.edges[i + 1]])
-        return value[:, None]
+        return np.asarray(value[:, None])
 
     return statistic

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -22,6 +24,14 @@ def test_one_sided_blocks_and_cells_are_dropped(make):
     assert kept[0].categories.tolist() == [0, 1]
 
 
+def test_values_go_with_their_draws(make):
+    cell = dataclasses.replace(
+        make([0, 1, 1], [1, 0], block=[0, 1, 2, 0, 3]), values=np.arange(10).reshape(5, 2)
+    )
+    kept = comparable(validated([cell]))[0]
+    assert kept.values.tolist() == [[0.0, 1.0], [6.0, 7.0]]
+
+
 def test_first_appearance_forgets_names():
     assert first_appearance(np.array([7, 3, 7, 9])).tolist() == [0, 1, 0, 2]
 
@@ -41,6 +51,8 @@ def test_centred_labels_sum_to_zero_in_every_unit(make):
         ({"texts": ("a",)}, "2 texts or none"),
         ({"suspect": np.array([0, 1])}, "boolean label"),
         ({"block": np.array([0])}, "2 block numbers"),
+        ({"values": np.array([0.5, 1.0])}, "row of values for each of 2 draws"),
+        ({"values": np.ones((3, 1))}, "row of values for each of 2 draws"),
     ],
 )
 def test_unusable_cells_are_named(change, message):

@@ -87,10 +87,8 @@ def with_texts(cells: Sequence[CellDraws]) -> list[CellDraws]:
     return checked
 
 
-def with_values(
-    cells: Sequence[CellDraws], *, columns: int | None = None
-) -> list[tuple[CellDraws, NDArray[np.float64]]]:
-    """The cells with their values.
+def with_values(cells: Sequence[CellDraws], *, columns: int | None = None) -> list[CellDraws]:
+    """The cells that have draws, if every draw has values.
 
     Parameters
     ----------
@@ -100,20 +98,21 @@ def with_values(
     Raises
     ------
     ValueError
-        If values are missing, of another number, or the arrays do not fit together.
+        If values are missing or of another number, or the arrays do not fit together.
     """
-    checked = validated(cells)
-    found = []
-    for i, cell in enumerate(checked):
-        if cell.values is None and not cell.n:
-            continue
-        width = 0 if cell.values is None else cell.values.shape[1]
-        if cell.values is None or width < 1 or (columns is not None and width != columns):
-            raise ValueError(
-                f"cell {i}: expected {columns or 'one or more'} value(s) a draw, found {width}"
-            )
-        found.append((cell, cell.values))
-    return found
+    kept = [cell for cell in validated(cells) if cell.n]
+    for cell in kept:
+        width = values_of(cell).shape[1]
+        if width < 1 or (columns is not None and width != columns):
+            raise ValueError(f"expected {columns or 'one or more'} value(s) a draw, found {width}")
+    return kept
+
+
+def values_of(cell: CellDraws) -> NDArray[np.float64]:
+    """The values of a cell that must have some, shape (n, d)."""
+    if cell.values is None:
+        raise ValueError(f"expected values for each of {cell.n} draws, found none")
+    return cell.values
 
 
 def category_sums(

@@ -21,8 +21,9 @@ def likelihood_ratio(cells: Sequence[CellDraws], *, null: PermutationNull) -> In
     and category. Two-sided.
 
     The statistic is G² = 2·Σ O·log(O/E), 2 log of the ratio of the multinomial likelihoods with
-    one distribution a side and with one for both (Wilks 1938). Its χ² law is wrong at small
-    counts; here the null is permuted, so the p-value is exact at every count.
+    one distribution a side and with one for both. Source: Wilks 1938 (Ann. Math. Stat. 9:60),
+    whose χ² law is wrong at small counts; here the null is permuted, so the p-value is exact at
+    every count.
 
     What breaks it: draws of a side that depend on each other (caches), drift that blocks do not
     share, failures that depend on content. Many rare categories dilute it.

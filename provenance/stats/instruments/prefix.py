@@ -62,9 +62,7 @@ def _features(texts: Sequence[str]) -> tuple[Features, float]:
     current, offset = np.zeros(n, dtype=np.int64), 0
     for position in range(width):
         _, letter = np.unique(points[:, position], return_inverse=True)
-        _, current, times = np.unique(
-            current * n + letter, return_inverse=True, return_counts=True
-        )
+        _, current, times = np.unique(current * n + letter, return_inverse=True, return_counts=True)
         shared = np.flatnonzero(times[current] > 1)
         if not len(shared):
             break

@@ -20,9 +20,9 @@ def total_variation(cells: Sequence[CellDraws], *, null: PermutationNull) -> Ins
     draw. Estimand: the mean over cells of ½·Σ|p − q|; the plug-in value overstates it by about
     sqrt(k/n) for k categories and n draws, which the null shares. Two-sided.
 
-    The null is permuted (Lehmann & Romano 2005, §15.2), exact at every count. What breaks it:
-    draws of a side that depend on each other, drift that blocks do not share, failures that
-    depend on content.
+    The null is permuted, so the p-value is exact at every count. Source: Lehmann & Romano 2005,
+    §15.2. What breaks it: draws of a side that depend on each other, drift that blocks do not
+    share, failures that depend on content.
 
     Parameters
     ----------
