@@ -18,10 +18,11 @@ from provenance.findings import Finding, SubstituteShare
 from provenance.library.panel import Member, Panel
 from provenance.stats.fused import fused_test
 from provenance.stats.layout import CellDraws
+from provenance.stats.multiplicity import resamples_needed
 from provenance.stats.permutation import PermutationNull
 from provenance.stats.substitutes import PanelResult, foreign_share, panel_test, share_limits
 
-_PARTING_RESAMPLES = 999
+_PARTING_RESAMPLES = 199
 
 Codes = NDArray[np.intp]
 
@@ -98,7 +99,12 @@ def shares(
             continue
         own = [cell.drawn_by(k) for cell in cells]
         limits = share_limits(
-            reference, suspect, own, alpha=alpha, rng=np.random.default_rng([seed, 6, k])
+            reference,
+            suspect,
+            own,
+            alpha=alpha,
+            rng=np.random.default_rng([seed, 6, k]),
+            resamples=max(999, resamples_needed(alpha, 1)),
         )
         found.append(
             SubstituteShare(
@@ -166,7 +172,13 @@ def foreign_finding(
         return None
     reference = [c.draws.categories[~c.draws.suspect] for c in cells]
     suspect = [c.draws.categories[c.draws.suspect] for c in cells]
-    limit = foreign_share(reference, suspect, alpha=alpha, rng=np.random.default_rng([seed, 7]))
+    limit = foreign_share(
+        reference,
+        suspect,
+        alpha=alpha,
+        rng=np.random.default_rng([seed, 7]),
+        resamples=max(999, resamples_needed(alpha, 1)),
+    )
     return Finding(
         name="foreign_share",
         alpha=alpha,
@@ -222,5 +234,6 @@ def _parted(
     ]
     if not cells:
         return False
-    null = PermutationNull(np.random.default_rng([seed, 8]), resamples=_PARTING_RESAMPLES)
+    resamples = max(_PARTING_RESAMPLES, resamples_needed(alpha, 1))
+    null = PermutationNull(np.random.default_rng([seed, 8]), resamples=resamples)
     return fused_test(cells, null=null).p_value <= alpha
