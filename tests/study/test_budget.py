@@ -11,7 +11,8 @@ from provenance.cli import app
 from provenance.errors import BudgetExhausted, UsageError
 from provenance.evidence.store import Store
 from provenance.settings import Settings
-from provenance.study import _gates, prepare
+from provenance.study import prepare
+from provenance.study.sides import gates_of
 
 PRICES = """
 [[price]]
@@ -171,7 +172,7 @@ def test_the_lower_pace_holds_for_a_shared_host(endpoints):
         f"{suspect.replace('relay', 'vendor')},rpm=3",
         Settings(draws=1),
     )
-    gates = _gates(ready)
+    gates = gates_of(ready)
     assert gates["reference"] is gates["suspect"]
     assert gates["reference"]._interval == 20.0
 
