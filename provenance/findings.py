@@ -212,6 +212,116 @@ class SubstituteShare(Frozen):
     parted: bool
 
 
+class Candidate(Frozen):
+    """A model of the library, weighed as the origin of the suspect's texts.
+
+    ``p_value`` is that of a conformal test of "the suspect's bundle is one of this model's";
+    ``in_set``: not rejected. ``outputs`` of the model were compared. ``log10_lr`` weighs "the same
+    model" against "a model of another maker"; None where no calibration covers the case.
+    """
+
+    name: str
+    version: str | None = None
+    family: str | None = None
+    maker: str | None = None
+    outputs: int
+    p_value: float | None = Field(default=None, gt=0, le=1)
+    in_set: bool
+    log10_lr: float | None = None
+    sensitivity_interval: tuple[float, float] | None = None
+    clipped: bool = False
+
+
+class FalseInclusion(Frozen):
+    """How often a maker outside the library gets a non-empty set: measured by leaving units out."""
+
+    rate: float
+    bundles: int
+    units: int
+    mean_size: float
+
+
+class Population(Frozen):
+    """The library that a suspect was held against, and what its numbers rest on.
+
+    ``calibration_bundles`` held-out bundles, one a model, give the p-values: coverage is marginal
+    over models. ``comparison`` says which outputs were compared.
+    """
+
+    name: str
+    digest: str
+    models: int
+    units: int
+    space: str
+    calibration: str | None = None
+    sources: tuple[str, ...] = ()
+    alpha: float
+    calibration_bundles: int
+    decidable: bool
+    comparison: Literal["other_prompts", "other_sessions"]
+    suspect_outputs: int
+    false_inclusion: FalseInclusion | None = None
+
+
+class Other(Frozen):
+    """A further endpoint of a study: a control, a sibling, the suspect before or after."""
+
+    role: Literal["control", "sibling", "before", "after"]
+    side: Side
+    outputs: int
+    root: str | None = None
+
+
+class Habit(Frozen):
+    """A habit of writing that the suspect shares with a model and few others have.
+
+    ``suspect``, ``model`` and ``population`` are rates in ``unit``; ``share_below`` is the share
+    of unrelated models whose rate is lower than the suspect's. ``quote`` is from the suspect's own
+    words. Chosen after looking: descriptive.
+    """
+
+    name: str
+    model: str
+    unit: str
+    suspect: float
+    of_model: float
+    population: float
+    share_below: float
+    quote: str = ""
+
+
+class MapPoint(Frozen):
+    """A model's place in a two-dimensional picture of the library; axes have no unit."""
+
+    name: str
+    family: str | None = None
+    role: Literal["library", "suspect", "reference", "control", "sibling"] = "library"
+    x: float
+    y: float
+
+
+class Merge(Frozen):
+    """Two groups of models that join in the tree: leaves count from 0 in the order of the points.
+
+    Group k made by merge i has the number leaves + i. ``support`` is the share of bootstrap
+    samples of the coordinates in which the same leaves form a group.
+    """
+
+    left: int
+    right: int
+    height: float
+    support: float | None = None
+
+
+class LibraryMap(Frozen):
+    """The neighbourhood of the suspect in the library. Descriptive."""
+
+    points: tuple[MapPoint, ...]
+    merges: tuple[Merge, ...] = ()
+    explained: float
+    bootstrap: int = 0
+
+
 class Coverage(Frozen):
     """Draws planned and obtained."""
 
@@ -277,6 +387,11 @@ class StudyDocument(Frozen):
     yardstick: Yardstick | None = None
     sensitivity: tuple[Sensitivity, ...] = ()
     substitutes: tuple[SubstituteShare, ...] = ()
+    others: tuple[Other, ...] = ()
+    population: Population | None = None
+    candidates: tuple[Candidate, ...] = ()
+    habits: tuple[Habit, ...] = ()
+    map: LibraryMap | None = None
     coverage: Coverage
     failures: tuple[FailureCount, ...] = ()
     usage: UsageTotal

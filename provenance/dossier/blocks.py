@@ -132,6 +132,44 @@ class Dots:
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """A polyline in the unit square, from bottom left to top right; ``style`` parts lines."""
+
+    label: str
+    places: tuple[tuple[float, float], ...]
+    style: Literal["solid", "dashed", "dotted"] = "solid"
+    side: Literal["reference", "suspect", "neutral"] = "neutral"
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A place in the unit square: a mark, a label to its right, or a label alone."""
+
+    x: float
+    y: float
+    label: str
+    mark: Literal["open", "filled", "none"] = "open"
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """Lines and labelled places over two axes; ``alt`` says in words what it shows.
+
+    ``height`` is a share of the width. Axes without ticks and titles are not drawn.
+    """
+
+    caption: str
+    alt: str
+    lines: tuple[Line, ...]
+    spots: tuple[Spot, ...] = ()
+    x_title: str = ""
+    y_title: str = ""
+    x_ticks: tuple[Tick, ...] = ()
+    y_ticks: tuple[Tick, ...] = ()
+    height: float = 0.6
+
+
+@dataclass(frozen=True, slots=True)
 class Quote:
     """Words of a prompt or an answer, with who said them."""
 
@@ -146,7 +184,7 @@ class Code:
     text: str
 
 
-Block = Heading | Paragraph | Bullets | Verdict | Table | Bars | Dots | Quote | Code
+Block = Heading | Paragraph | Bullets | Verdict | Table | Bars | Dots | Plot | Quote | Code
 
 
 @dataclass(frozen=True, slots=True)

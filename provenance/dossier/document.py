@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from provenance.dossier.blocks import Block, Dossier
 from provenance.dossier.numbers import instant
-from provenance.dossier.sections import cells, findings, record, substitutes, verdict
+from provenance.dossier.sections import cells, findings, origin, record, substitutes, verdict
 from provenance.findings import StudyDocument
 
 _TITLES = {
@@ -17,8 +17,12 @@ _TITLES = {
 _SECTIONS = (
     verdict.headline,
     verdict.meaning,
+    origin.candidates,
     findings.findings,
     findings.propositions,
+    origin.habits,
+    origin.figures,
+    origin.population,
     cells.figures,
     findings.families,
     findings.yardstick,

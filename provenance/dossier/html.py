@@ -16,6 +16,7 @@ from provenance.dossier.blocks import (
     Dots,
     Heading,
     Paragraph,
+    Plot,
     Quote,
     Table,
     Verdict,
@@ -83,6 +84,8 @@ def _block(block: Block, key: str) -> str:
             return _figure(block.caption, svg.bars(block, key))
         case Dots():
             return _figure(block.caption, svg.dots(block, key))
+        case Plot():
+            return _figure(block.caption, svg.plot(block, key))
         case Quote():
             return (
                 f'<div class="quote"><p class="small">{for_html(block.who)}</p>'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from provenance.dossier import canvas
 from provenance.dossier.blocks import (
     CELL,
     LABEL,
@@ -16,6 +17,7 @@ from provenance.dossier.blocks import (
     Dots,
     Heading,
     Paragraph,
+    Plot,
     Quote,
     Table,
     Tick,
@@ -60,6 +62,8 @@ def _block(block: Block) -> str:
             return _bars(block)
         case Dots():
             return _dots(block)
+        case Plot():
+            return f"{_fenced(canvas.draw(block))}\n\n{for_markdown(block.caption)}"
         case Quote():
             return f"{for_markdown(block.who)}: {code_for_markdown(block.text, QUOTE)}"
         case Code():

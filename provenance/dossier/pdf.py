@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from provenance.dossier import json as study_json
-from provenance.dossier.blocks import CELL, LABEL, QUOTE, Bars, Block, Dots, Quote, Table
+from provenance.dossier.blocks import CELL, LABEL, QUOTE, Bars, Block, Dots, Plot, Quote, Table
 from provenance.dossier.document import build
 from provenance.dossier.text import fonts, for_typst
 from provenance.errors import MissingExtra, RenderError
@@ -91,11 +91,11 @@ def compile_with(document: StudyDocument, format: Literal["pdf", "png"]) -> Any:
 
 def _data(block: Block, ascii_only: bool) -> dict[str, Any]:
     """A block as plain values, every string fit to be typeset."""
-    limit = {Quote: QUOTE, Table: CELL, Bars: LABEL, Dots: LABEL}.get(type(block))
+    limit = {Quote: QUOTE, Table: CELL, Bars: LABEL, Dots: LABEL, Plot: LABEL}.get(type(block))
 
     def fit(value: Any, key: str = "") -> Any:
         if isinstance(value, str):
-            if key in ("kind", "tone", "side"):
+            if key in ("kind", "tone", "side", "style", "mark"):
                 return value
             bound = 1200 if limit is None or key in ("caption", "alt") else limit
             return for_typst(value, bound, ascii_only=ascii_only)

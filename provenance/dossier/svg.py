@@ -10,7 +10,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator
 
-from provenance.dossier.blocks import LABEL, Bars, Dots, Mark, Tick
+from provenance.dossier.blocks import LABEL, Bars, Dots, Line, Mark, Plot, Spot, Tick
 from provenance.dossier.text import for_html, visible
 
 # In pixels; a line of a label, a bar, the gap between groups.
@@ -21,6 +21,9 @@ _GAP = 9
 # The longest bar leaves room for "reference 1,234/1,234 = >99%" on a phone.
 _LONGEST = 42.0
 _COLUMNS = 38
+# A plot: pixels of a square's height, and the share of the width left for the labels of its axis.
+_PLOT = 520
+_LEFT = 9
 
 
 def bars(figure: Bars, key: str) -> str:
@@ -71,6 +74,84 @@ def dots(figure: Dots, key: str) -> str:
         parts.append(f'<line class="track" x1="{x}" x2="{x}" y1="{y - 4:g}" y2="{y:g}"/>')
         parts.append(_text(tick, y + 13))
     return _svg(parts, y + 16, figure.caption, figure.alt, key)
+
+
+def plot(figure: Plot, key: str) -> str:
+    """Lines in a frame that stretches with the page; words and marks keep their size."""
+    height = round(_PLOT * figure.height)
+    top = 8.0
+    parts: list[str] = []
+    for tick in figure.y_ticks:
+        y = top + height * (1 - tick.place)
+        parts.append(f'<line class="track" x1="{_LEFT}%" x2="98%" y1="{y:g}" y2="{y:g}"/>')
+        parts.append(
+            f'<text class="tick" x="{_LEFT - 1}%" y="{y + 4:g}" text-anchor="end">'
+            f"{for_html(tick.label)}</text>"
+        )
+    for tick in figure.x_ticks:
+        x = _plot_x(figure, tick.place)
+        parts.append(f'<line class="track" x1="{x}" x2="{x}" y1="{top:g}" y2="{top + height:g}"/>')
+        parts.append(
+            f'<text class="tick" x="{x}" y="{top + height + 15:g}" text-anchor="middle">'
+            f"{for_html(tick.label)}</text>"
+        )
+    # A percentage cannot stand in a polyline, but a nested svg can stretch its own units.
+    left = _LEFT if figure.y_ticks else 2
+    frame = "".join(_line(line) for line in figure.lines)
+    parts.append(
+        f'<svg x="{left}%" y="{top:g}" width="{98 - left}%" height="{height}" '
+        f'viewBox="0 0 1000 1000" preserveAspectRatio="none">{frame}</svg>'
+    )
+    for spot in figure.spots:
+        parts += _spot(figure, spot, top + height * (1 - spot.y))
+    y = top + height + (18 if figure.x_ticks else 0)
+    for title in (
+        figure.x_title and f"→ {figure.x_title}",
+        figure.y_title and f"↑ {figure.y_title}",
+    ):
+        if title:
+            parts.append(f'<text class="tick" x="{left}%" y="{y + 13:g}">{for_html(title)}</text>')
+            y += _LINE
+    for line in figure.lines:
+        if line.label:
+            parts.append(
+                f'<line class="{line.side} line {line.style}" x1="{left}%" x2="{left + 6}%" '
+                f'y1="{y + 9:g}" y2="{y + 9:g}"/>'
+                f'<text x="{left + 7}%" y="{y + 13:g}">{for_html(line.label)}</text>'
+            )
+            y += _LINE
+    return _svg(parts, y + 6, figure.caption, figure.alt, key)
+
+
+def _line(line: Line) -> str:
+    places = " ".join(f"{1000 * x:.1f},{1000 * (1 - y):.1f}" for x, y in line.places)
+    return (
+        f'<polyline class="{line.side} line {line.style}" points="{places}" '
+        'vector-effect="non-scaling-stroke"/>'
+    )
+
+
+def _spot(figure: Plot, spot: Spot, y: float) -> Iterator[str]:
+    x = _plot_x(figure, spot.x)
+    if spot.mark == "filled":
+        shape = '<path class="filled" d="M0-7 7 0 0 7-7 0Z"/>'
+        yield f'<svg class="mark" x="{x}" y="{y:g}">{shape}</svg>'
+    elif spot.mark == "open":
+        yield f'<circle class="open" cx="{x}" cy="{y:g}" r="4"/>'
+    if spot.label:
+        room = 3 if spot.mark == "none" else 9
+        # At the right end there is no room for a label to the right.
+        turn = ' text-anchor="end"' if spot.x > 0.9 and spot.mark != "none" else ""
+        side = -room if turn else room
+        yield (
+            f'<text class="name" x="{x}" dx="{side}" y="{y + 4:g}"{turn}>'
+            f"{for_html(visible(spot.label, LABEL))}</text>"
+        )
+
+
+def _plot_x(figure: Plot, place: float) -> str:
+    left = _LEFT if figure.y_ticks else 2
+    return f"{left + (98 - left) * place:.2f}%"
 
 
 def _svg(parts: list[str], height: float, title: str, alt: str, key: str) -> str:

@@ -10,14 +10,21 @@ import pytest
 from provenance.dossier import wording
 from provenance.findings import (
     BatteryRef,
+    Candidate,
     CellCounts,
     Coverage,
     Declaration,
     EffectiveUnits,
     EvidenceRef,
     FailureCount,
+    FalseInclusion,
     Family,
     Finding,
+    Habit,
+    LibraryMap,
+    MapPoint,
+    Merge,
+    Population,
     Proposition,
     Reason,
     Sensitivity,
@@ -384,6 +391,83 @@ def consistent() -> StudyDocument:
     )
 
 
+def library(**changes: Any) -> Population:
+    fields: dict[str, Any] = {
+        "name": "models",
+        "digest": "5e" * 32,
+        "models": 120,
+        "units": 31,
+        "space": "7f" * 32,
+        "calibration": "style-en",
+        "sources": ("recorded answers, CC0",),
+        "alpha": 0.01,
+        "calibration_bundles": 120,
+        "decidable": True,
+        "comparison": "other_prompts",
+        "suspect_outputs": 90,
+        "false_inclusion": FalseInclusion(rate=0.12, bundles=120, units=31, mean_size=0.31),
+    }
+    return Population(**{**fields, **changes})
+
+
+def habit(**changes: Any) -> Habit:
+    fields: dict[str, Any] = {
+        "name": "lines that are bullets",
+        "model": "maker/model-b",
+        "unit": "per line",
+        "suspect": 0.31,
+        "of_model": 0.29,
+        "population": 0.11,
+        "share_below": 0.97,
+        "quote": "- **First**: do this",
+    }
+    return Habit(**{**fields, **changes})
+
+
+def tree(names: list[str]) -> LibraryMap:
+    """A caterpillar: each model joins all before it."""
+    n = len(names)
+    points = tuple(
+        MapPoint(name=name, role="suspect" if i == 1 else "library", x=i % 5, y=i // 5)
+        for i, name in enumerate(names)
+    )
+    merges = tuple(
+        Merge(left=0 if i == 0 else n + i - 1, right=i + 1, height=1.0 + i, support=0.5)
+        for i in range(n - 1)
+    )
+    return LibraryMap(points=points, merges=merges, explained=0.4, bootstrap=200)
+
+
+def identified() -> StudyDocument:
+    """A suspect that one family of the library does not exclude."""
+    models = [f"maker/model-{c}" for c in "abcdefghijkl"]
+    return base(
+        question="identify",
+        verdict=Verdict(label="known", null="one_of_the_library"),
+        candidates=tuple(
+            Candidate(
+                name=name,
+                family="model" if i < 2 else "other",
+                outputs=400,
+                p_value=0.9 - 0.4 * i if i < 2 else 1 / 121,
+                in_set=i < 2,
+                log10_lr=2.0 - i,
+                sensitivity_interval=(0.5 - i, 2.0 - i),
+                clipped=i == 0,
+            )
+            for i, name in enumerate(models)
+        ),
+        population=library(),
+        habits=(habit(),),
+        map=tree([models[0], "the suspect", *models[1:]]),
+        cells=(),
+        families=(),
+        findings=(),
+        yardstick=None,
+        sensitivity=(),
+    )
+
+
 def hostile() -> StudyDocument:
     """Every free string of the document is an attack."""
     h = [text.encode("utf-8", "replace").decode() for text in HOSTILE]
@@ -454,6 +538,12 @@ def hostile() -> StudyDocument:
             FailureCount(side="suspect", kind=text, family=text, count=1, example=text)
             for text in h
         ),
+        candidates=tuple(
+            Candidate(name=text, version=text, family=text, outputs=5, in_set=True) for text in h
+        ),
+        population=library(name=h[5], digest=h[0], sources=tuple(h)),
+        habits=tuple(habit(name=text, model=h[0], unit=text, quote=text) for text in h),
+        map=tree(h),
         alternatives=tuple(h),
         deviations=tuple(h),
         limits=tuple(h),
@@ -477,6 +567,7 @@ DOCUMENTS: dict[str, Callable[[], StudyDocument]] = {
     "many_cells": many_cells,
     "supported": supported,
     "consistent": consistent,
+    "identified": identified,
     "hostile": hostile,
     "huge": huge,
 }

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provenance.dossier.blocks import Bar, BarGroup, Bars, Dots
+from provenance.dossier.blocks import Bar, BarGroup, Bars, Dots, Line, Plot, Spot, Tick
 from provenance.dossier.figures import family_effects, family_p_values
-from provenance.dossier.svg import bars, dots
+from provenance.dossier.svg import bars, dots, plot
 from provenance.findings import Family
 
 
@@ -90,3 +90,32 @@ def test_a_long_label_takes_lines_that_fit_a_phone() -> None:
     group = BarGroup("文" * 60, (Bar("neutral", 1.0, "1"),))
     text = bars(Bars("caption", "alt", (group,)), "f")
     assert text.count('class="name"') == 4
+
+
+def test_a_plot_is_well_formed_and_keeps_its_words() -> None:
+    from xml.etree import ElementTree
+
+    figure = Plot(
+        caption="caption",
+        alt="alt <b>",
+        lines=(
+            Line("same source", ((0, 0), (0.5, 1), (1, 1)), "dashed", "suspect"),
+            Line("", ((0, 1), (1, 0))),
+        ),
+        spots=(Spot(0.95, 0.5, "a <script>", "filled"), Spot(0.2, 0.2, "b", "open")),
+        x_title="x",
+        y_title="y",
+        x_ticks=(Tick(0, "0"), Tick(1, "1")),
+        y_ticks=(Tick(0, "0"), Tick(1, "1")),
+    )
+    root = ElementTree.fromstring(plot(figure, "k"))
+    polylines = list(root.iter("polyline"))
+    assert [p.get("points") for p in polylines] == [
+        "0.0,1000.0 500.0,0.0 1000.0,0.0",
+        "0.0,0.0 1000.0,1000.0",
+    ]
+    words = [e.text for e in root.iter("text")]
+    assert {"a <script>", "b", "same source", "→ x", "↑ y"} <= set(words)
+    ends = {e.text: e.get("text-anchor") for e in root.iter("text")}
+    assert ends["a <script>"] == "end"
+    assert ends["b"] is None

@@ -12,14 +12,15 @@ ELEMENTS = {
     *("html", "head", "meta", "title", "style", "body", "main", "header", "section", "div"),
     *("h1", "h2", "h3", "p", "ul", "li", "pre", "code", "bdi", "time", "blockquote", "figure"),
     *("figcaption", "table", "caption", "thead", "tbody", "tr", "th", "td", "svg", "rect", "text"),
-    *("desc", "line", "circle", "path"),
+    *("desc", "line", "circle", "path", "polyline"),
 }
 ATTRIBUTES = {
     *("lang", "charset", "http-equiv", "content", "name", "class", "datetime", "scope"),
     *("role", "aria-label", "aria-labelledby", "id", "tabindex", "x", "y", "width", "height"),
     *("dx", "x1", "x2", "y1", "y2", "cx", "cy", "r", "d", "text-anchor"),
+    *("viewbox", "preserveaspectratio", "vector-effect", "points"),
 }
-VOID = {"meta", "rect", "line", "circle", "path"}
+VOID = {"meta", "rect", "line", "circle", "path", "polyline"}
 
 
 class Reader(HTMLParser):
@@ -68,6 +69,7 @@ def test_only_our_own_elements_and_attributes(document: StudyDocument) -> None:
         *("wide", "pairs", "number", "code", "quote"),
         *("name", "tick", "reference", "suspect", "neutral"),
         *("track", "compared", "mark", "filled", "open"),
+        *("line", "solid", "dashed", "dotted"),
     }
 
 

@@ -21,7 +21,7 @@ from provenance.findings import StudyDocument
 
 Make = Callable[[str], StudyDocument]
 # Said by the drawing itself, or for those who cannot see it.
-NOT_IN_WORDS = {"alt", "side", "tone", "kind", "created"}
+NOT_IN_WORDS = {"alt", "side", "tone", "kind", "created", "style", "mark"}
 # Longer strings are cut at the same place in every format; what stands before must be there.
 COMPARED = 40
 
@@ -84,7 +84,10 @@ def in_pdf(document: StudyDocument) -> str:
 
 
 READERS = {"html": in_html, "md": in_markdown, "pdf": in_pdf}
-PLAIN = ("different", "inconclusive", "empty_side", "many_cells", "supported", "consistent")
+PLAIN = (
+    *("different", "inconclusive", "empty_side", "many_cells", "supported", "consistent"),
+    "identified",
+)
 
 
 def missing(document: StudyDocument, shown: str) -> list[str]:

@@ -1,0 +1,242 @@
+"""Where texts come from: candidates, the population behind the numbers, habits, map and tree."""
+
+from __future__ import annotations
+
+from provenance.dossier.blocks import (
+    Block,
+    Column,
+    Heading,
+    Line,
+    Paragraph,
+    Plot,
+    Quote,
+    Spot,
+    Table,
+)
+from provenance.dossier.numbers import UNKNOWN, count, counted, interval, p_value, percent, signed
+from provenance.dossier.numbers import significant as rounded
+from provenance.findings import Candidate, LibraryMap, Population, StudyDocument
+
+MOST = 20
+_CANDIDATES = (
+    Column("Model", "code", 2),
+    Column("Family", "code", 1.2),
+    Column("Outputs", "number", 0),
+    Column("p", "number", 0),
+    Column("In the set", "text", 0),
+    Column("log₁₀ LR", "number", 0),
+    Column("Interval", "number", 0),
+)
+_NAMES = 26  # characters of a leaf's label
+
+
+def candidates(document: StudyDocument) -> list[Block]:
+    """The models of the library, those that cannot be excluded first."""
+    if not document.candidates or document.population is None:
+        return []
+    shown = document.candidates[:MOST]
+    alpha = document.population.alpha
+    rows = tuple(_candidate(c, alpha) for c in shown)
+    caption = (
+        "Models of the library. p: of the null hypothesis that the suspect's outputs are this "
+        f"model's, each at α = {alpha:g}. LR: this model against a model of another maker, within "
+        "the bounds of the calibration."
+    )
+    blocks: list[Block] = [Heading("Models of the library"), Table(caption, _CANDIDATES, rows)]
+    rest = len(document.candidates) - len(shown)
+    if rest > 0:
+        blocks.append(Paragraph(f"{rest:,} more in study.json.", small=True))
+    return blocks
+
+
+def _candidate(c: Candidate, alpha: float) -> tuple[str, ...]:
+    return (
+        c.name if c.version is None else f"{c.name} ({c.version})",
+        c.family or UNKNOWN,
+        count(c.outputs),
+        UNKNOWN if c.p_value is None else p_value(c.p_value, alpha),
+        "yes" if c.in_set else "no",
+        "–" if c.log10_lr is None else signed(c.log10_lr, 3) + ("*" if c.clipped else ""),
+        "–" if c.sensitivity_interval is None else interval(c.sensitivity_interval),
+    )
+
+
+def population(document: StudyDocument) -> list[Block]:
+    """What the numbers rest on, and what a maker outside the library would see."""
+    p = document.population
+    if p is None:
+        return []
+    columns = (Column("", "text", 1), Column("", "code", 2.4))
+    rows = (
+        ("Library", f"{p.name}: {counted(p.models, 'model')} of {counted(p.units, 'unit')}"),
+        ("Library digest", p.digest),
+        ("Space", p.space),
+        ("Calibration", p.calibration or "none"),
+        ("Sources", "; ".join(p.sources) or "not stated"),
+        ("Outputs of the suspect compared", count(p.suspect_outputs)),
+        ("Bundles behind the p-values", count(p.calibration_bundles)),
+    )
+    blocks: list[Block] = [
+        Heading("The population"),
+        Table("What the suspect was held against.", columns, rows, header=False),
+        Paragraph(_compared(p)),
+    ]
+    if p.false_inclusion is not None:
+        f = p.false_inclusion
+        blocks.append(
+            Paragraph(
+                f"Makers outside the library: with each unit left out in turn ({f.units:,} units, "
+                f"{f.bundles:,} bundles), a bundle of a model that the library did not hold got a "
+                f"set that was not empty in {percent(f.rate)} of cases, with "
+                f"{rounded(f.mean_size)} models in it on average."
+            )
+        )
+    else:
+        blocks.append(
+            Paragraph(
+                "How often a maker outside the library gets a set that is not empty could not be "
+                "measured: without one of its units the library holds too few bundles."
+            )
+        )
+    return blocks
+
+
+def _compared(p: Population) -> str:
+    how = (
+        "on other prompts than those that were enrolled of the models"
+        if p.comparison == "other_prompts"
+        else "on the same prompts, recorded in other sessions than those that were enrolled"
+    )
+    coverage = (
+        f"If the suspect is a model of the library, the set holds it with probability at least "
+        f"{percent(1 - p.alpha)}, on average over models."
+        if p.decidable
+        else "These are too few bundles to exclude any model at this level."
+    )
+    return f"The suspect was compared {how}. {coverage}"
+
+
+def habits(document: StudyDocument) -> list[Block]:
+    """Habits that the suspect shares with a candidate and few others have."""
+    if not document.habits:
+        return []
+    columns = (
+        Column("Habit", "text", 2),
+        Column("Suspect", "number", 0),
+        Column("Model", "number", 0),
+        Column("Others", "number", 0),
+        Column("Others below", "number", 0),
+        Column("Unit", "text", 1),
+    )
+    model = document.habits[0].model
+    rows = tuple(
+        (
+            h.name,
+            rounded(h.suspect),
+            rounded(h.of_model),
+            rounded(h.population),
+            percent(h.share_below),
+            h.unit,
+        )
+        for h in document.habits
+    )
+    caption = (
+        f"Habits in which the suspect and {model} lie on the same side of the other models of the "
+        "library. Chosen after looking: they show what a likeness looks like, not how strong it is."
+    )
+    blocks: list[Block] = [Heading("Habits behind the likeness"), Table(caption, columns, rows)]
+    blocks += [Quote(f"Suspect, {h.name}", h.quote) for h in document.habits if h.quote]
+    return blocks
+
+
+def figures(document: StudyDocument) -> list[Block]:
+    """Map and tree of the suspect's neighbourhood."""
+    found = document.map
+    if found is None or len(found.points) < 3:
+        return []
+    return [Heading("Map and tree"), _map(found), _tree(found)] if found.merges else [_map(found)]
+
+
+def _map(found: LibraryMap) -> Plot:
+    xs, ys = [p.x for p in found.points], [p.y for p in found.points]
+    spots = tuple(
+        Spot(
+            _within(p.x, xs),
+            _within(p.y, ys),
+            _short(p.name) if p.role != "library" else "",
+            "open" if p.role == "library" else "filled",
+        )
+        for p in found.points
+    )
+    suspect = next((p for p in found.points if p.role == "suspect"), found.points[0])
+    nearest = sorted(
+        (p for p in found.points if p is not suspect),
+        key=lambda p: (p.x - suspect.x) ** 2 + (p.y - suspect.y) ** 2,
+    )[:3]
+    caption = (
+        f"{counted(len(found.points), 'model')} near the suspect, on the two directions in which "
+        f"they differ most ({percent(found.explained)} of their spread). Axes have no unit; a "
+        "small distance on this map is no evidence."
+    )
+    alt = f"Nearest to {suspect.name} on the map: {', '.join(p.name for p in nearest)}."
+    return Plot(caption, alt, (), spots, height=0.55)
+
+
+def _tree(found: LibraryMap) -> Plot:
+    leaves = len(found.points)
+    order = _order(found)
+    y = {leaf: 1 - (i + 0.5) / leaves for i, leaf in enumerate(order)}
+    top = max((m.height for m in found.merges), default=1.0) or 1.0
+    x = dict.fromkeys(range(leaves), 0.68)
+    lines, spots = [], []
+    for i, merge in enumerate(found.merges):
+        here = 0.68 * (1 - merge.height / top)
+        lines.append(
+            Line(
+                "",
+                (
+                    (x[merge.left], y[merge.left]),
+                    (here, y[merge.left]),
+                    (here, y[merge.right]),
+                    (x[merge.right], y[merge.right]),
+                ),
+            )
+        )
+        x[leaves + i], y[leaves + i] = here, (y[merge.left] + y[merge.right]) / 2
+        if merge.support is not None and i < len(found.merges) - 1:
+            spots.append(Spot(here, y[leaves + i], f"{100 * merge.support:.0f}", "none"))
+    for leaf, point in enumerate(found.points):
+        name = _short(point.name)
+        mark = "none" if point.role == "library" else "filled"
+        spots.append(Spot(0.69, y[leaf], name, mark))  # type: ignore[arg-type]
+    caption = (
+        "The same models joined by average distance. Figures: in how many of 100 resamplings of "
+        "the prompts the same group forms. A tree of likeness, not of descent."
+    )
+    best = max((m.support for m in found.merges[:-1] if m.support is not None), default=None)
+    alt = (
+        f"Tree of {leaves} models; the best supported group within it stands in "
+        f"{percent(best)} of resamplings."
+        if best is not None
+        else f"Tree of {leaves} models."
+    )
+    return Plot(caption, alt, tuple(lines), tuple(spots), height=max(0.3, 0.034 * leaves))
+
+
+def _short(name: str) -> str:
+    """What fits beside a leaf; the whole name stands in the table of candidates."""
+    return name if len(name) <= _NAMES else f"{name[: _NAMES - 1]}…"
+
+
+def _order(found: LibraryMap) -> list[int]:
+    """Leaves so that no lines cross."""
+    leaves = len(found.points)
+    members: list[list[int]] = [[i] for i in range(leaves)]
+    for merge in found.merges:
+        members.append([*members[merge.left], *members[merge.right]])
+    return members[-1]
+
+
+def _within(value: float, values: list[float]) -> float:
+    low, high = min(values), max(values)
+    return 0.05 + 0.8 * (value - low) / (high - low) if high > low else 0.5

@@ -1,0 +1,78 @@
+"""Which models of a library cannot be excluded."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from provenance.attribution.open_set import false_inclusion, needed, open_set
+
+
+def test_p_values_are_ranks_among_own_scores() -> None:
+    own = np.array([1.0, 2.0, 3.0, 4.0])
+    found = open_set(np.array([0.5, 1.0, 2.5, 9.0]), own, alpha=0.2)
+    assert found.p_values.tolist() == [1 / 5, 2 / 5, 3 / 5, 1.0]
+    assert found.included.tolist() == [False, True, True, True]
+    assert found.calibration == 4
+    assert found.decidable
+
+
+def test_too_few_bundles_reject_nothing() -> None:
+    found = open_set(np.array([-50.0, 0.0]), np.arange(98.0), alpha=0.01)
+    assert not found.decidable
+    assert found.included.all()
+    assert needed(0.01) == 99
+    assert needed(0.05) == 19
+    assert open_set(np.array([-50.0]), np.arange(99.0), alpha=0.01).included.tolist() == [False]
+
+
+def test_models_without_scores_are_in_no_set() -> None:
+    found = open_set(np.array([np.nan, 5.0]), np.array([1.0, np.nan, 2.0, 3.0, 4.0]), alpha=0.2)
+    assert np.isnan(found.p_values[0])
+    assert found.included.tolist() == [False, True]
+    assert found.calibration == 4
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.2])
+def test_coverage_is_at_least_nominal(alpha: float) -> None:
+    """Own scores of 40 models with effects of their own; the suspect is one of them, anew."""
+    rng = np.random.default_rng(5)
+    runs, models = 4_000, 40
+    effect = rng.normal(size=(runs, models))
+    own = effect + rng.normal(size=(runs, models))
+    k = rng.integers(models, size=runs)
+    covered = 0
+    for run in range(runs):
+        scores = np.full(models, -100.0)
+        # The own score of the suspect's model is one of the calibration: exchangeable with it.
+        scores[k[run]] = rng.choice(effect[run]) + rng.normal()
+        covered += bool(open_set(scores, own[run], alpha=alpha).included[k[run]])
+    rate = covered / runs
+    assert rate >= 1 - alpha - 3 * np.sqrt(alpha * (1 - alpha) / runs)
+    assert rate <= 1 - alpha + 1 / (models + 1) + 3 * np.sqrt(alpha * (1 - alpha) / runs)
+
+
+def test_false_inclusion_leaves_whole_units_out() -> None:
+    """Two siblings alike: each would be taken for the other if only one of them were left out."""
+    rng = np.random.default_rng(6)
+    models = 30
+    units = [f"unit-{i // 2}" for i in range(models)]
+    cross = rng.normal(-20, 1, (models, models))
+    for i in range(models):
+        cross[i, i] = rng.normal(0, 1)
+        cross[i, i ^ 1] = rng.normal(0, 1)
+    found = false_inclusion(cross, units, alpha=0.05)
+    assert found is not None
+    assert found.rate == 0.0
+    assert found.mean_size == 0.0
+    assert found.units == 15
+    assert found.bundles == 30
+    alone = false_inclusion(cross, list(range(models)), alpha=0.05)
+    assert alone is not None
+    assert alone.rate > 0.8
+
+
+def test_false_inclusion_needs_enough_models() -> None:
+    cross = np.zeros((10, 10))
+    assert false_inclusion(cross, list(range(10)), alpha=0.01) is None
+    assert false_inclusion(cross[:1, :1], ["a"], alpha=0.5) is None
