@@ -158,5 +158,5 @@ def false_inclusion(cross: Floats, units: Sequence[Hashable], *, alpha: float) -
 
 def _p_values(scores: Floats, calibration: Floats) -> Floats:
     below = np.searchsorted(calibration, scores + _TOLERANCE, side="right")
-    p: Floats = (1.0 + below) / (len(calibration) + 1.0)
+    p = (1.0 + below.astype(np.float64)) / (len(calibration) + 1.0)
     return np.where(np.isnan(scores), np.nan, p)

@@ -1,0 +1,166 @@
+"""Did a model move towards another between two dates? A difference in differences on prompts.
+
+The suspect answered the same prompts *before* and *after* the date in question; the reference and
+some controls (models that cannot be the source) answered them too. What counts is the signed
+contrast within each prompt, not a distance: the step from before to after, measured along the
+direction that leads from the controls to the reference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from provenance.errors import UsageError
+
+__all__ = ["Change", "change_towards"]
+
+Floats = NDArray[np.float64]
+RESAMPLES = 9_999
+_ENUMERATED = 12  # prompts up to which every assignment of before and after is tried
+_TIE = 1e-9
+_BATCH = 2_000_000  # numbers held at once
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A step towards the reference.
+
+    Attributes
+    ----------
+    step
+        Mean over prompts of ⟨after − before, reference − mean of the controls⟩ / |reference − mean
+        of the controls|, in units of the rows: how far the suspect moved towards the reference.
+    p_moved
+        Of the null hypothesis that before and after are exchangeable within each prompt (nothing
+        changed), one-sided towards the reference: exact, in (0, 1].
+    rank
+        Of the null hypothesis that the reference is exchangeable with the controls as a place to
+        move to: (1 + number of controls towards which the step is as long) / (controls + 1). None
+        with fewer than two controls.
+    controls
+        The steps towards each control, measured in the same way with the reference in its place.
+    prompts, resamples
+        How many; resamples is the number of all assignments where they were enumerated.
+    enumerated
+        Whether p_moved comes from every assignment.
+    """
+
+    step: float
+    p_moved: float
+    rank: float | None
+    controls: tuple[float, ...]
+    prompts: int
+    resamples: int
+    enumerated: bool
+
+
+def change_towards(
+    before: Floats,
+    after: Floats,
+    reference: Floats,
+    controls: Floats,
+    *,
+    rng: np.random.Generator,
+    resamples: int = RESAMPLES,
+) -> Change:
+    """Test and measure a step towards the reference.
+
+    Parameters
+    ----------
+    before, after, reference
+        Shape (prompts, dimensions): one row a prompt, in a space where lengths mean something.
+    controls
+        Shape (controls, prompts, dimensions); at least one.
+    rng
+        Draws the assignments of before and after.
+    resamples
+        Of them, where there are too many to try all.
+
+    Returns
+    -------
+    Change
+
+    Raises
+    ------
+    UsageError
+        For shapes that do not fit, fewer than two prompts, no control, or numbers that are not
+        finite.
+
+    Notes
+    -----
+    *p_moved*: swapping before and after within a prompt changes the sign of its term; under the
+    null all 2^prompts signs are equally likely. It rejects "nothing changed", whatever the cause:
+    any new version that moved this way does so. *rank* asks whether the step leads to the
+    reference rather than to any other model, and needs 1/α − 1 controls to reach α; its null
+    treats the reference as one of the controls. Neither says who learned from whom. What breaks
+    it: another system prompt or decoding after the date (declare it, or sample it as a control),
+    prompts that were chosen after looking at the answers, controls that share a source with the
+    suspect. Source: Fisher 1935 (sign randomisation); Angrist & Pischke 2009, ch. 5.
+    """
+    _validate(before, after, reference, controls)
+    step = after - before
+    places = np.concatenate([reference[None], controls])
+    steps, terms = [], None
+    for i in range(len(places)):
+        others = np.delete(places, i, axis=0).mean(axis=0)
+        direction = places[i] - others
+        length = np.linalg.norm(direction, axis=1)
+        along = np.einsum("pd,pd->p", step, direction)
+        along = np.divide(along, length, out=np.zeros_like(along), where=length > 0)
+        steps.append(float(along.mean()))
+        if i == 0:
+            terms = along
+    assert terms is not None
+    p, used, enumerated = _signs(terms, rng, resamples)
+    rivals = np.array(steps[1:])
+    rank = None
+    if len(rivals) >= 2:
+        rank = float((1 + np.sum(rivals >= steps[0] - _TIE)) / (len(rivals) + 1))
+    return Change(
+        step=steps[0],
+        p_moved=p,
+        rank=rank,
+        controls=tuple(steps[1:]),
+        prompts=len(step),
+        resamples=used,
+        enumerated=enumerated,
+    )
+
+
+def _signs(terms: Floats, rng: np.random.Generator, resamples: int) -> tuple[float, int, bool]:
+    observed = terms.sum()
+    tolerance = _TIE * float(np.abs(terms).sum())
+    n = len(terms)
+    if n <= _ENUMERATED:
+        signs = np.array(list(product((1.0, -1.0), repeat=n)))
+        reached = int(np.sum(signs @ terms >= observed - tolerance))
+        return reached / len(signs), len(signs), True
+    reached, left = 0, resamples
+    while left:
+        batch = min(left, max(1, _BATCH // n))
+        signs = rng.integers(0, 2, size=(batch, n), dtype=np.int8) * 2.0 - 1.0
+        reached += int(np.sum(signs @ terms >= observed - tolerance))
+        left -= batch
+    return (1 + reached) / (resamples + 1), resamples, False
+
+
+def _validate(before: Floats, after: Floats, reference: Floats, controls: Floats) -> None:
+    shape = before.shape
+    if before.ndim != 2 or after.shape != shape or reference.shape != shape:
+        raise UsageError(
+            "before, after and reference need one shape (prompts, dimensions), found "
+            f"{before.shape}, {after.shape} and {reference.shape}"
+        )
+    if controls.ndim != 3 or controls.shape[1:] != shape or not len(controls):
+        raise UsageError(
+            f"controls need the shape (controls, {shape[0]}, {shape[1]}) with at least one "
+            f"control, found {controls.shape}"
+        )
+    if shape[0] < 2:
+        raise UsageError(f"a change needs two prompts or more, found {shape[0]}")
+    if not all(np.isfinite(a).all() for a in (before, after, reference, controls)):
+        raise UsageError("rows hold numbers that are not finite")
