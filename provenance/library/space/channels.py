@@ -1,0 +1,199 @@
+"""The steps from counts to coordinates, each fitted once and then only applied.
+
+A *channel* takes one hashed signature: chosen columns, log(1 + count) × weight, length 1, then a
+projection to some hundred coordinates. A *finish* puts the coordinates of all channels and the
+named signatures together, standardises and clips them, and turns them towards what parts models.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from provenance.library.space.numbers import Floats, discriminants, leading_directions
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+    Sparse: TypeAlias = csr_array[Any, tuple[int, int]]
+
+CLIP = 6.0
+Small = NDArray[np.float32]
+Codes = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One hashed signature, projected.
+
+    Attributes
+    ----------
+    columns
+        Shape (k,), ascending: the columns that are read.
+    weights
+        Shape (k,): idf.
+    projection
+        Shape (k, r), with the scale of the columns in it.
+    """
+
+    columns: Codes
+    weights: Small
+    projection: Small
+
+    def apply(self, rows: Sparse) -> Small:
+        """Coordinates, shape (n, r), of counts over all columns."""
+        return self.of_kept(rows[:, self.columns])
+
+    def of_kept(self, kept: Sparse) -> Small:
+        """The same for counts over the kept columns."""
+        made: Small = np.asarray(_scaled(kept, self.weights) @ self.projection, dtype=np.float32)
+        return made
+
+
+def fit_channel(
+    counts: Sparse,
+    columns: Codes,
+    models: Codes,
+    *,
+    keep: int,
+    rank: int,
+    between: int,
+    sample: int,
+    rng: np.random.Generator,
+) -> Channel:
+    """Choose columns and directions.
+
+    Parameters
+    ----------
+    counts
+        Shape (documents, c): counts over candidate columns.
+    columns
+        Shape (c,): which columns of the signature these are.
+    models
+        Shape (documents,): codes of the models.
+    keep
+        Columns to keep, those that most documents have.
+    rank, between
+        Directions of the documents, and of the means of models.
+    sample
+        Documents that the first are found on.
+    """
+    present = np.bincount(counts.indices, minlength=counts.shape[1])
+    chosen = np.sort(np.argsort(-present, kind="stable")[:keep])
+    chosen = chosen[present[chosen] > 0]
+    kept = counts[:, chosen]
+    n = kept.shape[0]
+    weights = (np.log((1 + n) / (1 + present[chosen])) + 1).astype(np.float32)
+    rows = _scaled(kept, weights)
+    scale = 1 / np.sqrt(np.maximum(np.asarray(rows.mean(axis=0)).ravel(), 1e-9))
+    scale32: Small = (scale / np.median(scale)).astype(np.float32)
+    rows = _times(rows, scale32)
+    drawn = rng.choice(n, sample, replace=False) if n > sample else np.arange(n)
+    directions = leading_directions(rows[np.sort(drawn)], rank, rng=rng)
+    means = _means(rows, models)
+    means -= means.mean(axis=0)
+    apart = leading_directions(means, min(between, len(means) - 1), rng=rng)
+    basis = np.linalg.qr(np.concatenate([directions, apart], axis=1))[0]
+    return Channel(columns[chosen], weights, (basis * scale32[:, None]).astype(np.float32))
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """From the coordinates of all channels to those of the space.
+
+    Attributes
+    ----------
+    centre, spread
+        Shape (D,): of the coordinates before the turn.
+    turn
+        Shape (D, d).
+    origin
+        Shape (d,): mean of the models, taken off.
+    """
+
+    centre: Small
+    spread: Small
+    turn: Small
+    origin: Small
+
+    def apply(self, coordinates: Small) -> Small:
+        """Rows of the space, shape (n, d)."""
+        made: Small = self.standard(coordinates) @ self.turn - self.origin
+        return made
+
+    def standard(self, coordinates: Small) -> Small:
+        """Standardised and clipped, shape (n, D)."""
+        made: Small = np.clip((coordinates - self.centre) / self.spread, -CLIP, CLIP)
+        return made
+
+
+def fit_finish(coordinates: Small, models: Codes, *, dimensions: int, ridge: float) -> Finish:
+    """Standardise, then find the directions that part models."""
+    centre = coordinates.mean(axis=0)
+    spread = coordinates.std(axis=0)
+    spread[spread < 1e-6] = 1.0
+    standard = np.clip((coordinates - centre) / spread, -CLIP, CLIP).astype(np.float64)
+    turn = discriminants(standard, models, dimensions, ridge=ridge).astype(np.float32)
+    turned = standard.astype(np.float32) @ turn
+    origin = _means(turned, models).mean(axis=0)
+    return Finish(centre, spread, turn, origin.astype(np.float32))
+
+
+def spreads(rows: Floats, models: Codes, dimensions: int) -> tuple[Floats, Floats]:
+    """Variance between models and within one, for each dimension, on models that were not fitted.
+
+    Returns
+    -------
+    between, within
+        Shape (dimensions,): unbiased variance of the true means of models, and the mean variance
+        of one output about its model's mean.
+    """
+    found = np.unique(models)
+    n = np.array([np.sum(models == m) for m in found])
+    means = np.array([rows[models == m].mean(axis=0) for m in found])
+    within = np.mean([rows[models == m].var(axis=0, ddof=1) for m in found], axis=0)
+    noise = within * np.mean(1 / n)
+    between = np.maximum(means.var(axis=0, ddof=1) - noise, 1e-3 * within)
+    return between[:dimensions], within[:dimensions]
+
+
+def measured(values: Floats) -> Small:
+    """Named measures on a scale on which rates and counts have short tails."""
+    made: Small = (np.sign(values) * np.log1p(np.abs(values) * 100) / 4).astype(np.float32)
+    return made
+
+
+def _scaled(kept: Sparse, weights: Small) -> Sparse:
+    rows = kept.astype(np.float32)
+    rows.data = np.log1p(rows.data) * weights[rows.indices]
+    lengths = np.sqrt(np.add.reduceat(np.append(rows.data**2, 0), _starts(rows)))
+    lengths[np.diff(rows.indptr) == 0] = 1.0
+    rows.data /= np.repeat(np.maximum(lengths, 1e-12), np.diff(rows.indptr)).astype(np.float32)
+    return rows
+
+
+def _starts(rows: Sparse) -> NDArray[np.int64]:
+    return np.minimum(rows.indptr[:-1], len(rows.data)).astype(np.int64)
+
+
+def _times(rows: Sparse, scale: Small) -> Sparse:
+    made = rows.copy()
+    made.data = made.data * scale[made.indices]
+    return made
+
+
+def _means(rows: Sparse | Small, models: Codes) -> Small:
+    from scipy.sparse import csr_array
+
+    g = int(models.max()) + 1
+    counts = np.bincount(models, minlength=g)
+    member = csr_array(
+        ((1 / counts[models]).astype(np.float32), (models, np.arange(len(models)))),
+        shape=(g, len(models)),
+    )
+    product = member @ rows
+    dense = product if isinstance(product, np.ndarray) else product.toarray()
+    return np.asarray(dense, dtype=np.float32)
