@@ -1,0 +1,397 @@
+"""A calibration: what scores of one kind are worth, for which cases, and how far that reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from provenance.attribution.calibration.fit import fit_line, resampled_lines
+from provenance.attribution.calibration.metrics import cllr, cllr_floor, cllr_min, misleading
+from provenance.attribution.calibration.pairs import (
+    Pairs,
+    effective_different,
+    effective_same,
+)
+from provenance.canonical import digest
+from provenance.errors import SettingsError, UsageError
+from provenance.findings import EffectiveUnits, Proposition
+from provenance.transcript import Frozen
+
+__all__ = ["Assessed", "Calibration", "Case", "Grade", "Scope", "shuffled_control", "validated"]
+
+Floats = NDArray[np.float64]
+RESAMPLES = 200
+FEW_UNITS = 20  # below, leave-one-out extremes enter the sensitivity interval
+FEWEST_UNITS = 6
+_LEVEL = (2.5, 97.5)
+
+
+class Case(Frozen):
+    """What a ratio is asked for."""
+
+    kind: Literal["free_text", "matched"] = "free_text"
+    space: str = ""
+    battery: str = ""
+    genre: str = ""
+    language: str = ""
+    outputs: int
+    characters: float = 0.0
+
+
+class Scope(Frozen):
+    """Which cases a calibration covers.
+
+    ``kind`` matched: one battery, by its digest. Free text: one space, the genres and languages of
+    the texts it was measured on, numbers of outputs from the smallest grade on, and mean lengths
+    within ``characters``. An empty tuple means any.
+    """
+
+    kind: Literal["free_text", "matched"] = "free_text"
+    space: str = ""
+    battery: str = ""
+    genres: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    characters: tuple[float, float] | None = None
+
+    def covers(self, case: Case) -> str | None:
+        """None if it does, else why not, as a sentence."""
+        if case.kind != self.kind:
+            return f"The calibration is for {_KINDS[self.kind]}, not for {_KINDS[case.kind]}."
+        if self.kind == "matched" and case.battery != self.battery:
+            return (
+                f"The calibration was measured on another battery ({self.battery[:12]}…) than "
+                f"this one ({case.battery[:12]}…)."
+            )
+        if case.space != self.space:
+            return "The calibration was measured in another space."
+        if self.genres and case.genre not in self.genres:
+            found = case.genre or "not stated"
+            return (
+                f"The calibration covers the genres {', '.join(self.genres)}; this one is {found}."
+            )
+        if self.languages and case.language not in self.languages:
+            found = case.language or "unknown"
+            return f"The calibration covers {', '.join(self.languages)}; this text is {found}."
+        if self.characters is not None:
+            low, high = self.characters
+            if not low <= case.characters <= high:
+                return (
+                    f"The calibration covers outputs of {low:,.0f} to {high:,.0f} characters on "
+                    f"average; these have {case.characters:,.0f}."
+                )
+        return None
+
+
+_KINDS = {"free_text": "free text", "matched": "answers to one battery"}
+
+
+class Grade(Frozen):
+    """The fit for one number of outputs a bundle.
+
+    ``lines`` are (intercept, slope) of resampled units, for the sensitivity interval.
+    ``n_same``, ``n_different``: effective numbers of pairs, which bound the ratios. ``cllr`` and
+    the rest are cross-validated by units, on clipped ratios; None where that was not possible.
+    """
+
+    outputs: int = Field(ge=1)
+    intercept: float
+    slope: float = Field(ge=0)
+    lines: tuple[tuple[float, float], ...]
+    n_same: float = Field(gt=0)
+    n_different: float = Field(gt=0)
+    pairs_same: int
+    pairs_different: int
+    cllr: float | None = None
+    cllr_min: float | None = None
+    floor: float
+    misleading_above_1: float | None = None
+    misleading_above_10: float | None = None
+    misleading_above_100: float | None = None
+    misleading_upper_100: float | None = None
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Smallest and largest log10 ratio that the pairs support."""
+        return -float(np.log10(self.n_same + 1)), float(np.log10(self.n_different + 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Assessed:
+    """A log10 likelihood ratio with all that must stand beside it, or why there is none."""
+
+    log10_lr: float | None
+    interval: tuple[float, float] | None
+    bounds: tuple[float, float] | None
+    clipped: bool
+    calibration: str
+    population: str
+    n_same: float | None
+    n_different: float | None
+    why_not: str | None
+
+    @property
+    def assessed(self) -> bool:
+        """Whether there is a ratio."""
+        return self.log10_lr is not None
+
+    def proposition(self, hypothesis: str, against: str) -> Proposition:
+        """As it stands in a study document."""
+        low, high = self.bounds or (None, None)
+        return Proposition(
+            hypothesis=hypothesis,
+            against=against,
+            log10_lr=self.log10_lr,
+            sensitivity_interval=self.interval,
+            bound_low=low,
+            bound_high=high,
+            clipped=self.clipped,
+            calibration=self.calibration,
+            population=self.population,
+            n_effective=EffectiveUnits(same=self.n_same, different=self.n_different),
+            assessed=self.assessed,
+            why_not=self.why_not,
+        )
+
+
+class Calibration(Frozen):
+    """Ratios for one pair of hypotheses.
+
+    ``name`` and ``population`` are for people; ``sources`` lists texts with their licences;
+    ``units`` the groups that were kept apart in validation.
+    """
+
+    format: Literal[1] = 1
+    name: str
+    hypothesis: str
+    against: str
+    scope: Scope
+    population: str
+    sources: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
+    folds: int
+    grades: tuple[Grade, ...]
+    control_cllr: float | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        sizes = [g.outputs for g in self.grades]
+        if not sizes or sizes != sorted(set(sizes)):
+            raise ValueError("grades need ascending numbers of outputs, at least one")
+        return self
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over all of it."""
+        return digest(self.model_dump(mode="json"))
+
+    @classmethod
+    def fit(
+        cls,
+        pairs: Mapping[int, Pairs],
+        *,
+        name: str,
+        hypothesis: str,
+        against: str,
+        scope: Scope,
+        population: str,
+        rng: np.random.Generator,
+        folds: Mapping[int, int] | None = None,
+        sources: Sequence[str] = (),
+        units: Sequence[str] = (),
+    ) -> Calibration:
+        """Fit one grade a number of outputs.
+
+        Parameters
+        ----------
+        pairs
+            By the number of outputs of each bundle.
+        folds
+            Fold of each unit, fixed before scores are seen; None: drawn into three.
+        rng
+            Draws folds and units.
+
+        Raises
+        ------
+        UsageError
+            If a grade has fewer than `FEWEST_UNITS` units.
+        """
+        every = np.unique(np.concatenate([p.units for p in pairs.values()]))
+        if folds is None:
+            drawn = rng.permutation(every)
+            folds = {int(u): i % 3 for i, u in enumerate(drawn)}
+        grades = [_grade(outputs, pairs[outputs], folds, rng) for outputs in sorted(pairs)]
+        largest = pairs[max(pairs)]
+        return cls(
+            name=name,
+            hypothesis=hypothesis,
+            against=against,
+            scope=scope,
+            population=population,
+            sources=tuple(sources),
+            units=tuple(units),
+            folds=len(set(folds.values())),
+            grades=tuple(grades),
+            control_cllr=shuffled_control(largest, folds, rng),
+        )
+
+    @classmethod
+    def read(cls, content: bytes | str, name: str = "the calibration") -> Calibration:
+        """Read JSON.
+
+        Raises
+        ------
+        SettingsError
+            If it is no calibration.
+        """
+        from pydantic import ValidationError
+
+        try:
+            return cls.model_validate_json(content)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise SettingsError(f"{name} is no calibration: {where}: {first['msg']}") from None
+
+    def assess(self, score: float, case: Case) -> Assessed:
+        """The ratio of a case, or why there is none."""
+        why_not = self.scope.covers(case)
+        grade = next((g for g in reversed(self.grades) if g.outputs <= case.outputs), None)
+        if why_not is None and grade is None:
+            why_not = (
+                f"The calibration begins at {self.grades[0].outputs} outputs a side; here "
+                f"{case.outputs} can be compared."
+            )
+        if why_not is None and not np.isfinite(score):
+            why_not = "There is no score."
+        if why_not is not None or grade is None:
+            return Assessed(
+                None, None, None, False, self.name, self.population, None, None, why_not
+            )
+        low, high = grade.bounds
+        raw = grade.intercept + grade.slope * score
+        others = np.array([a + b * score for a, b in grade.lines] or [raw])
+        ends = np.percentile(others, _LEVEL)
+        if len(self.units) < FEW_UNITS:
+            ends = np.array([others.min(), others.max()])
+        # Lines of the resamples may all lie to one side of the fit.
+        ends = np.clip([min(ends[0], raw), max(ends[1], raw)], low, high)
+        return Assessed(
+            log10_lr=float(np.clip(raw, low, high)),
+            interval=(float(ends[0]), float(ends[1])),
+            bounds=(low, high),
+            clipped=not low <= raw <= high,
+            calibration=self.name,
+            population=self.population,
+            n_same=grade.n_same,
+            n_different=grade.n_different,
+            why_not=None,
+        )
+
+    def summary(self) -> list[dict[str, Any]]:
+        """One row a grade, for tables."""
+        return [
+            {k: v for k, v in g.model_dump().items() if k != "lines"} | {"bounds": g.bounds}
+            for g in self.grades
+        ]
+
+
+def _grade(outputs: int, pairs: Pairs, folds: Mapping[int, int], rng: np.random.Generator) -> Grade:
+    units = pairs.units
+    if len(units) < FEWEST_UNITS:
+        raise UsageError(
+            f"a calibration needs {FEWEST_UNITS} units or more, found {len(units)} at {outputs} "
+            "outputs: add models of other makers"
+        )
+    line = fit_line(pairs)
+    assert line is not None  # Pairs hold both kinds
+    n_same, n_different = effective_same(pairs), effective_different(pairs)
+    lines = resampled_lines(pairs, rng=rng, times=RESAMPLES, extremes_below=FEW_UNITS)
+    values: dict[str, float | None] = {}
+    tested = validated(pairs, folds)
+    if tested is not None:
+        same, different = tested
+        worst = misleading(different, 2.0 - 1e-9, n_different)
+        values = {
+            "cllr": cllr(same, different),
+            "cllr_min": cllr_min(same, different),
+            "misleading_above_1": misleading(different, 0.0, n_different).rate,
+            "misleading_above_10": misleading(different, 1.0, n_different).rate,
+            "misleading_above_100": worst.rate,
+            "misleading_upper_100": worst.upper,
+        }
+    return Grade(
+        outputs=outputs,
+        intercept=line.intercept,
+        slope=line.slope,
+        lines=tuple((found.intercept, found.slope) for found in lines),
+        n_same=n_same,
+        n_different=n_different,
+        pairs_same=int(pairs.first.sum()),
+        pairs_different=int((~pairs.first).sum()),
+        floor=cllr_floor(n_same, n_different),
+        **values,
+    )
+
+
+def validated(pairs: Pairs, folds: Mapping[int, int]) -> tuple[Floats, Floats] | None:
+    """Clipped log10 ratios of pairs whose units took no part in the fit.
+
+    Each fold's pairs (both sides in it) get the line and the bounds of the pairs among the other
+    folds' units.
+
+    Returns
+    -------
+    same, different
+        None where no fold can be left out.
+    """
+    fold = np.full(int(pairs.units.max()) + 1, -1)
+    for unit, number in folds.items():
+        if unit < len(fold):
+            fold[unit] = number
+    same, different = [], []
+    for number in sorted(set(folds.values())):
+        inside = (fold[pairs.units_a] == number) & (fold[pairs.units_b] == number)
+        outside = (fold[pairs.units_a] != number) & (fold[pairs.units_b] != number)
+        if not inside.any() or not pairs.first[outside].any() or pairs.first[outside].all():
+            continue
+        rest = pairs.only(outside)
+        line = fit_line(rest)
+        if line is None:
+            continue
+        low = -np.log10(effective_same(rest) + 1)
+        high = np.log10(effective_different(rest) + 1)
+        ratios = np.clip(line.ratios(pairs.scores[inside]), low, high)
+        same.append(ratios[pairs.first[inside]])
+        different.append(ratios[~pairs.first[inside]])
+    if not same or not sum(map(len, same)) or not sum(map(len, different)):
+        return None
+    return np.concatenate(same), np.concatenate(different)
+
+
+def shuffled_control(
+    pairs: Pairs, folds: Mapping[int, int], rng: np.random.Generator, times: int = 5
+) -> float | None:
+    """Cllr of the whole way when labels are shuffled: about 1 or more, or something leaks.
+
+    Labels are shuffled as blocks: the pairs of two units (or within one) keep their labels
+    together, and whole blocks trade labels with others.
+    """
+    low = np.minimum(pairs.units_a, pairs.units_b)
+    high = np.maximum(pairs.units_a, pairs.units_b)
+    block = np.unique(low * (int(high.max()) + 1) + high, return_inverse=True)[1]
+    share = np.bincount(block, pairs.first) / np.bincount(block)
+    found = []
+    for _ in range(times):
+        traded = rng.permutation(share)
+        first = rng.random(len(pairs)) < traded[block]
+        if not first.any() or first.all():
+            continue
+        tested = validated(Pairs(pairs.scores, first, pairs.units_a, pairs.units_b), folds)
+        if tested is not None:
+            found.append(cllr(*tested))
+    return float(np.mean(found)) if found else None
