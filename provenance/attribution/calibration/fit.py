@@ -14,9 +14,8 @@ __all__ = ["Line", "fit_line", "resampled_lines"]
 Floats = NDArray[np.float64]
 _LN10 = float(np.log(10.0))
 _STEPS = 100
-_RIDGE = (
-    1e-3  # of the slope on standardised scores: pairs that are parted wholly have no finite one
-)
+# Of the slope on standardised scores: pairs that are parted wholly have no finite one.
+_RIDGE = 1e-5
 
 
 @dataclass(frozen=True, slots=True)

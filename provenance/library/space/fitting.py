@@ -45,8 +45,8 @@ class Labelled:
 class Sizes:
     """How large a space is.
 
-    Small is better: with 30,000 columns and 220 directions a channel the directions fit the models
-    of the fit, and new models are told apart less well (``benchmarks/attribution.py --only sizes``).
+    Small is better: with 30,000 columns and 220 directions a channel the directions follow the
+    models of the fit, and new ones are told apart less well (``benchmarks/attribution.py``).
 
     Attributes
     ----------
