@@ -32,7 +32,16 @@ if TYPE_CHECKING:
     from provenance.providers.base import Provider
     from provenance.sampling.runner import Progress
     from provenance.settings import Settings
-    from provenance.study import Study, acompare, analyse, compare, report, sample
+    from provenance.study import (
+        Study,
+        acompare,
+        aidentify,
+        analyse,
+        compare,
+        identify,
+        report,
+        sample,
+    )
     from provenance.transcript import Completion, Failure
     from provenance.verification import verify
 
@@ -62,8 +71,10 @@ _HOMES = {
     "UsageError": "errors",
     "Verdict": "findings",
     "acompare": "study",
+    "aidentify": "study",
     "analyse": "study",
     "compare": "study",
+    "identify": "study",
     "report": "study",
     "sample": "study",
     "verify": "verification",
@@ -93,8 +104,10 @@ __all__ = [
     "UsageError",
     "Verdict",
     "acompare",
+    "aidentify",
     "analyse",
     "compare",
+    "identify",
     "report",
     "sample",
     "verify",

@@ -27,16 +27,19 @@ _MOST_NAMES = 20
 
 
 def side(
-    endpoint: Endpoint, other: Endpoint, records: Sequence[Record], capabilities: Mapping[str, Any]
+    endpoint: Endpoint,
+    other: Endpoint | None,
+    records: Sequence[Record],
+    capabilities: Mapping[str, Any],
 ) -> Side:
-    """One endpoint as it was asked for and as it answered, named apart from the other."""
+    """One endpoint as it was asked for and as it answered, named apart from the other if any."""
     answers = [r.completion for r in records if r.completion is not None]
     served = Counter(c.served_model for c in answers if c.served_model)
     prints = Counter(c.system_fingerprint for c in answers if c.system_fingerprint)
     times = sorted(r.started_utc for r in records if r.started_utc)
     return Side(
         requested=str(endpoint),
-        label=endpoint.label_beside(other),
+        label=endpoint.label if other is None else endpoint.label_beside(other),
         served={_clip(k, 200): n for k, n in served.most_common(_MOST_NAMES)},
         fingerprints={_clip(k, 200): n for k, n in prints.most_common(_MOST_NAMES)},
         options={name: endpoint.option(name) for name, _ in endpoint.options},
@@ -132,7 +135,7 @@ def usage(
         Per side, the answers to pilot requests; None for one without.
     """
     by_side: dict[str, dict[str, float | int | None]] = {}
-    for role in ROLES:
+    for role in endpoints:
         asked = endpoints[role].provider != "replay"
         attempts = [r for r in transcript.attempts if r.role == role and asked]
         answers = [*(r.completion for r in attempts), *pilots[role]]

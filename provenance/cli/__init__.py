@@ -14,7 +14,10 @@ from provenance.cli import (
     compare,
     demo,
     doctor,
+    identify,
     library,
+    library_add,
+    library_calibrate,
     plan,
     probes,
     report,
@@ -56,8 +59,9 @@ _probes = typer.Typer(
 )
 _library = typer.Typer(
     cls=Commands,
-    help="Models whose answers are known: panels of substitutes.",
-    epilog="Examples:\n  provenance library list\n  provenance library list quick\n",
+    help="Models whose answers are known: libraries of texts, panels of substitutes.",
+    epilog="Examples:\n  provenance library list\n"
+    "  provenance library add NAME SOURCE --library models\n  provenance library list models\n",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -89,6 +93,7 @@ for _panel, _name, _verb, _epilog in (
     ("Compare", "plan", plan.plan, plan.EPILOG),
     ("Compare", "compare", compare.compare, compare.EPILOG),
     ("Compare", "sample", sample.sample, sample.EPILOG),
+    ("Attribute", "identify", identify.identify, identify.EPILOG),
     ("Afterwards", "report", report.report, report.EPILOG),
     ("Afterwards", "verify", verify.verify, verify.EPILOG),
 ):
@@ -101,8 +106,11 @@ for _name, _verb, _epilog in (
 ):
     _probes.command(_name, cls=VerbCommand, epilog=_epilog)(_verb)
 for _name, _verb, _epilog in (
+    ("add", library_add.add, library_add.EPILOG),
     ("list", library.list_, library.LIST_EPILOG),
-    ("add", library.add, library.ADD_EPILOG),
+    ("show", library.show, library.SHOW_EPILOG),
+    ("export", library.export, library.EXPORT_EPILOG),
+    ("calibrate", library_calibrate.calibrate, library_calibrate.EPILOG),
 ):
     _library.command(_name, cls=VerbCommand, epilog=_epilog)(_verb)
 app.add_typer(_probes, name="probes", rich_help_panel="Questions")

@@ -1,128 +1,345 @@
-"""``provenance library``: models whose answers are known."""
+"""``provenance library``: models whose answers are known. `library_add` holds the verb ``add``."""
 
 from __future__ import annotations
 
+import sys
+import time
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from provenance.cli import options
 
+if TYPE_CHECKING:
+    from provenance.library.population import Bundle, Library, Model
+    from provenance.library.population.texts import Statistics
+
 LIST_EPILOG = """
 Examples:
-  provenance library list
-  provenance library list core
-  provenance library list mine.json --json
+  The panels that ship, and what is in one:
+    provenance library list
+    provenance library list core
+    provenance library list mine.json --json
+  The models of a library:
+    provenance library list --library models
 
 Exit codes:
-  0   done    2   there is no such panel
+  0   done    2   there is no such panel or library
 """
-ADD_EPILOG = """
+SHOW_EPILOG = """
 Examples:
-  Record a model that a relay might serve instead, and look for it ever after:
-    provenance sample compatible:small@https://api.example.com/v1,key_env=KEY \\
-      --battery core --draws 40 --store recorded/small
-    provenance library add recorded/small --panel mine.json
-    provenance compare a b --config e.toml --battery core --panel mine.json
-  Start from a shipped panel:
-    provenance library list core --json > mine.json
+  provenance library show gpt-x --library models
+  provenance library show gpt-x@2026-03 --library models --json
 
 Exit codes:
-  0   done    1   a store that was changed    2   usage
-  12  the panel was measured on other questions
+  0   done    2   there is no such model
 """
+EXPORT_EPILOG = """
+Examples:
+  Share a library without a text of it:
+    provenance library export --library models --out models-profiles.parquet
+  Whoever gets the file, and the file of the space beside it:
+    provenance library add models-profiles.parquet --library theirs
+
+Exit codes:
+  0   done    2   there is nothing to export    14  a profile that was changed
+"""
+
+Where = Annotated[Path, typer.Option("--library", metavar="DIR", help="The library: a folder.")]
+OptionalWhere = Annotated[
+    Path | None, typer.Option("--library", metavar="DIR", help="The library: a folder.")
+]
 
 
 def list_(
     panel: Annotated[
-        str | None, typer.Argument(metavar="[PANEL|FILE]", help="Show the members of this one.")
+        str | None,
+        typer.Argument(metavar="[PANEL|FILE|DIR]", help="Show the members of this one."),
+    ] = None,
+    library: OptionalWhere = None,
+    json: options.Json = False,
+) -> None:
+    """List the panels of substitutes, the members of one, or the models of a library."""
+    from provenance.errors import UsageError
+    from provenance.library.panel import Panel
+    from provenance.library.population import is_library
+
+    if library is not None and panel is not None:
+        raise UsageError(f"either the panel {panel} or --library {library}, not both")
+    if library is None and panel is not None and is_library(Path(panel)):
+        library = Path(panel)
+    if library is not None:
+        _list_library(library, json=json)
+    elif panel is not None:
+        _list_panel(Panel.load(panel), json=json)
+    else:
+        _list_panels([Panel.load(name) for name in Panel.shipped()], json=json)
+
+
+def _list_panel(panel: Any, *, json: bool) -> None:
+    from provenance.cli import outcome
+    from provenance.dossier.text import for_terminal
+
+    if json:
+        outcome.print_json(panel.model_dump(mode="json"))
+        return
+    rows = [("Member", "cells", "answers", "")]
+    for m in panel.members:
+        answers = sum(sum(c.values()) for c in m.cells.values())
+        rows.append(
+            (
+                for_terminal(m.name, 60),
+                str(len(m.cells)),
+                f"{answers:,}",
+                for_terminal(m.note, 200),
+            )
+        )
+    _print_table(rows)
+
+
+def _list_panels(panels: list[Any], *, json: bool) -> None:
+    from provenance.cli import outcome
+
+    if json:
+        outcome.print_json({p.name: [m.name for m in p.members] for p in panels})
+        return
+    rows = [("Panel", "members", "measured")]
+    _print_table(rows + [(p.name, str(len(p.members)), p.measured_utc[:10]) for p in panels])
+
+
+def _list_library(path: Path, *, json: bool) -> None:
+    from provenance.cli import outcome
+    from provenance.dossier.numbers import counted
+    from provenance.dossier.text import for_terminal
+    from provenance.library.population import Library
+
+    library = Library.open(path)
+    models, spaces = library.models(), library.spaces()
+    if json:
+        outcome.print_json(
+            {
+                "library": library.manifest.model_dump(mode="json"),
+                "spaces": spaces,
+                "models": [_model_json(m) for m in models],
+            }
+        )
+        return
+    bundles, outputs = sum(len(m.bundles) for m in models), sum(m.outputs for m in models)
+    print(
+        for_terminal(library.manifest.name, 60)
+        + f": {counted(len(models), 'model')}, {counted(bundles, 'session')}, "
+        + f"{counted(outputs, 'output')}, {counted(len(spaces), 'space')}"
+    )
+    now = datetime.now(UTC)
+    rows = [("Model", "sessions", "outputs", "age", "space", "family", "battery")]
+    rows += [
+        (
+            for_terminal(m.name, 48),
+            str(len(m.bundles)),
+            f"{m.outputs:,}",
+            _age(m.last_utc, now),
+            ", ".join(s[:8] for s in m.spaces) or "none",
+            for_terminal(m.label.family or "", 24),
+            for_terminal(", ".join(_batteries(m)), 60),
+        )
+        for m in models
+    ]
+    _print_table(rows)
+    if not models:
+        print("No model yet: `provenance library add --help`.")
+
+
+def show(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A model, or MODEL@VERSION for one version.")
+    ],
+    library: Where,
+    json: options.Json = False,
+) -> None:
+    """Show a model of a library: what it was made from, its sessions, and how its texts look."""
+    from provenance.cli import outcome
+    from provenance.library.population import Library
+
+    found = Library.open(library)
+    for model in (models := found.models([name])):
+        bundles = [found.bundle(id) for id in model.bundles]
+        statistics = {b.id: found.statistics(b) for b in bundles}
+        if not json:
+            _show(model, bundles, statistics)
+    if json:
+        outcome.print_json([_shown_json(found, m) for m in models])
+
+
+def _show(model: Model, bundles: list[Bundle], statistics: dict[str, Statistics | None]) -> None:
+    from provenance.cli.words import columns
+    from provenance.dossier.text import for_terminal
+    from provenance.library.relations import LABELS
+
+    print(for_terminal(model.name, 100))
+    rows = []
+    for label in LABELS:
+        value = getattr(model.label, label)
+        if value is not None:
+            said = ", ".join(value) or "none" if isinstance(value, tuple) else str(value)
+            sure = model.label.certain(label)
+            rows.append((label.replace("_", " "), for_terminal(f"{said} ({sure})", 160)))
+    rows += [("kind", model.label.kind)] if model.label.kind != "model" else []
+    rows.append(("profiles", ", ".join(s[:12] for s in model.spaces) or "in no space"))
+    for line in columns(rows or [("labels", "none")]):
+        print(line)
+    now = datetime.now(UTC)
+    for bundle in bundles:
+        found = statistics[bundle.id]
+        rows = [
+            (
+                "recorded",
+                f"{bundle.date_utc[:10] or 'date unknown'} ({_age(bundle.date_utc, now)})",
+            ),
+            ("host", bundle.host),
+            ("served as", ", ".join([*bundle.served, *bundle.fingerprints]) or "not said"),
+            ("battery", f"{bundle.battery_name} {bundle.battery}"),
+            ("outputs", f"{bundle.outputs:,} to {bundle.prompts:,} prompts"),
+            ("tokens", f"{bundle.tokens:,}" if bundle.tokens is not None else "not counted"),
+            ("source", f"{bundle.source} (licence: {bundle.licence})"),
+            ("digest", bundle.digest),
+        ]
+        if found is None:
+            rows.append(("texts", "not here: only the profile was shared"))
+        else:
+            low, middle, high = found.characters
+            rows.append(
+                (
+                    "texts",
+                    f"{middle:,.0f} characters (90% of them {low:,.0f} to {high:,.0f}), "
+                    f"{found.empty:,} empty, {found.distinct:,} distinct within their cells",
+                )
+            )
+        print()
+        print(for_terminal(f"session {bundle.session}", 100))
+        for line in columns([(a, for_terminal(b, 160)) for a, b in rows]):
+            print(line)
+    print()
+
+
+def export(
+    library: Where,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="A new .parquet file for the profiles.")
+    ],
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", metavar="NAME", help="Only this model; repeatable. Default: all."),
+    ] = None,
+    space: Annotated[
+        str | None,
+        typer.Option(
+            "--space", metavar="DIGEST", help="Profiles in this space. Default: the only one."
+        ),
     ] = None,
     json: options.Json = False,
 ) -> None:
-    """List the panels of substitutes, or the members of one."""
+    """Write profiles to one file: counts, means, variances and labels, and not one text.
+
+    Prints the file's SHA-256, so that whoever gets it can tell that it is the same.
+    """
+    from provenance.cli import outcome
+    from provenance.dossier.numbers import counted
+    from provenance.library.population import Library
+    from provenance.library.population.exchange import export as write
+
+    done = write(Library.open(library), out, models=model or None, space=space)
+    if json:
+        outcome.print_json(
+            {
+                "file": str(out),
+                "sha256": done.sha256,
+                "profiles": done.profiles,
+                "models": done.models,
+                "spaces": done.spaces,
+            }
+        )
+        return
+    print(
+        f"{out}: {counted(done.profiles, 'profile')} of {counted(done.models, 'model')}, no texts"
+    )
+    print(f"SHA-256  {done.sha256}")
+    print(f"Space    {done.spaces[0]}: its file goes along, {library}/spaces/")
+
+
+def _model_json(model: Model) -> dict[str, Any]:
+    return {
+        "model": model.model,
+        "version": model.version,
+        "label": model.label.model_dump(mode="json", exclude_unset=True),
+        "sessions": len(model.bundles),
+        "outputs": model.outputs,
+        "prompts": model.prompts,
+        "batteries": model.batteries,
+        "hosts": model.hosts,
+        "first_utc": model.first_utc or None,
+        "last_utc": model.last_utc or None,
+        "spaces": model.spaces,
+    }
+
+
+def _shown_json(library: Library, model: Model) -> dict[str, Any]:
+    sessions = []
+    for id in model.bundles:
+        bundle = library.bundle(id)
+        found = library.statistics(bundle)
+        sessions.append(
+            {
+                **bundle.model_dump(mode="json"),
+                "statistics": None
+                if found is None
+                else {
+                    "empty": found.empty,
+                    "distinct": found.distinct,
+                    "characters_p5_p50_p95": found.characters,
+                },
+            }
+        )
+    return {**_model_json(model), "sessions": sessions}
+
+
+def _batteries(model: Model) -> list[str]:
+    return [f"{name} {digest[:8]}" for digest, name in model.batteries.items()]
+
+
+def _age(date_utc: str, now: datetime) -> str:
+    if not date_utc:
+        return "unknown"
+    moment = datetime.fromisoformat(date_utc)
+    days = (now - (moment if moment.tzinfo else moment.replace(tzinfo=UTC))).days
+    return f"{max(days, 0):,} d"
+
+
+def _print_table(rows: list[Any]) -> None:
     from provenance.cli import outcome
     from provenance.cli.words import columns
-    from provenance.dossier.text import for_terminal
-    from provenance.library.panel import Panel
 
-    if panel is not None:
-        found = Panel.load(panel)
-        if json:
-            outcome.print_json(found.model_dump(mode="json"))
-            return
-        table = [
-            ("Member", "cells", "answers", ""),
-            *(
-                (
-                    for_terminal(m.name, 60),
-                    str(len(m.cells)),
-                    f"{sum(sum(c.values()) for c in m.cells.values()):,}",
-                    for_terminal(m.note, 200),
-                )
-                for m in found.members
-            ),
-        ]
-    else:
-        panels = [Panel.load(name) for name in Panel.shipped()]
-        if json:
-            outcome.print_json({p.name: [m.name for m in p.members] for p in panels})
-            return
-        table = [
-            ("Panel", "members", "measured", ""),
-            *((p.name, str(len(p.members)), p.measured_utc[:10], "") for p in panels),
-        ]
-    for line in columns(table, indent=""):
+    for line in columns(rows, indent=""):
         print(line if len(line) <= outcome.width() else line[: outcome.width() - 1] + "…")
 
 
-def add(
-    store: Annotated[Path, typer.Argument(metavar="STORE", help="A recording of the model.")],
-    panel: Annotated[
-        Path, typer.Option("--panel", metavar="FILE", help="The panel; made if there is none.")
-    ],
-    name: Annotated[
-        str | None, typer.Option("--name", help="Of the member. Default: its endpoint.")
-    ] = None,
-    side: Annotated[
-        str, typer.Option("--side", help="Of a comparison: reference or suspect.")
-    ] = "reference",
-    licence: Annotated[str, typer.Option("--licence", help="Of its answers.")] = "not stated",
-    note: Annotated[str, typer.Option("--note", help="What a reader should know.")] = "",
-    derivative: Annotated[
-        bool, typer.Option("--derivative", help="It is a version of another member.")
-    ] = False,
-    json: options.Json = False,
-) -> None:
-    """Add a recorded model to a panel of substitutes.
+class Counter:
+    """How far a long piece of work is, on stderr: a line that changes, or one now and then."""
 
-    The panel test then looks for it, and `consistent` must exclude it. Record many draws: what
-    the panel does not know of a model cannot be looked for.
-    """
-    from provenance.cli import outcome
-    from provenance.dossier.text import for_terminal
-    from provenance.errors import UsageError
-    from provenance.library import measure
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._said = time.monotonic()
+        self._open = False
 
-    if side not in ("reference", "suspect"):
-        raise UsageError(f"--side {side}: expected reference or suspect")
-    member, battery = measure.member_of(
-        store,
-        name=name,
-        role="reference" if side == "reference" else "suspect",
-        licence=licence,
-        note=note,
-        derivative=derivative,
-    )
-    made = measure.add(member, battery, panel)
-    answers = sum(sum(c.values()) for c in member.cells.values())
-    if json:
-        outcome.print_json({"panel": str(panel), "members": [m.name for m in made.members]})
-        return
-    print(
-        for_terminal(
-            f"{panel}: {len(made.members)} members. Added {member.name}: {len(member.cells)} "
-            f"cells, {answers:,} answers.",
-            500,
-        )
-    )
+    def __call__(self, done: int, total: int, name: str) -> None:
+        """Show it."""
+        from provenance.dossier.text import for_terminal
+
+        line = f"{self._what} {done:,}/{total:,} {for_terminal(name, 40)}".rstrip()
+        if sys.stderr.isatty():
+            end = "\n" if done == total else ""
+            print(f"\r{line[:78]:<78}", end=end, file=sys.stderr, flush=True)
+        elif time.monotonic() - self._said > 10 or (done == total and total > 1):
+            self._said = time.monotonic()
+            print(line, file=sys.stderr, flush=True)

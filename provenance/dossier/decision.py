@@ -83,6 +83,8 @@ def sentence(document: StudyDocument) -> str:
     """The verdict in one sentence."""
     null = wording.sentence(wording.NULL_NAMES, document.verdict.null).replace("_", " ")
     label = document.verdict.label
+    if document.question == "identify":
+        return _identified(document)
     if label == "different":
         return f"Rejects {null}. Cause not determined: {wording.CAUSES} can cause this."
     if label == "inconclusive":
@@ -93,6 +95,17 @@ def sentence(document: StudyDocument) -> str:
         delta, panel = document.verdict.delta, document.verdict.panel
         return f"Consistent within {percent(delta)} against the panel {panel or 'unknown'}."
     return wording.LABELS[label]
+
+
+def _identified(document: StudyDocument) -> str:
+    label = document.verdict.label
+    inside = [c.name for c in document.candidates if c.in_set]
+    if label == "known" and inside:
+        more = f" and {len(inside) - 3:,} more" if len(inside) > 3 else ""
+        return f"Not excluded: {', '.join(inside[:3])}{more}. Every other model was rejected."
+    if label == "none_of_these":
+        return "None of the models in the library: each was rejected."
+    return "The library does not settle which model this is."
 
 
 def could_have_seen(document: StudyDocument) -> str | None:

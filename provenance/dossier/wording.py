@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from provenance.dossier import origin_reasons as _origin_reasons  # noqa: F401  registers codes
 from provenance.dossier.numbers import counted, percent, significant
 from provenance.dossier.reasons import CAUSES, NOT_THE_SAME, codes, parameters, reason
 from provenance.findings import Label, Sensitivity, StudyDocument
@@ -31,6 +32,11 @@ NULLS: dict[str, str] = {
     "benign_band": "within the differences that the same weights show between known hosts",
     "reference_as_recorded": "the suspect now answers as the reference did when it was recorded",
     "trained_on_outputs": "not trained on outputs of the reference",
+    "one_of_the_library": "the suspect is one of the models of the library",
+    "unrelated_to_reference": (
+        "the suspect resembles the reference as models of the population do that are unrelated to "
+        "it"
+    ),
     "failures_equal": "both sides fail equally often",
     "no_serial_dependence": "answers to the same cell do not depend on their order",
     "no_drift": "a side's answers do not change with time",
@@ -53,6 +59,13 @@ ASSUMPTIONS: dict[str, str] = {
     "independent_draws": "Answers of a side to the same cell do not depend on each other.",
     "missing_independent_of_content": "Whether an answer is missing does not depend on its text.",
     "same_host_effect": "The host changes the anchor and the suspect in the same way.",
+    "exchangeable_bundles": (
+        "If the suspect is a model of the library, its outputs are exchangeable with those that "
+        "stand in for it: the same decoding, no system prompt, no re-formatting."
+    ),
+    "population_stands_for_others": (
+        "The unrelated models of the population stand for what an unrelated suspect would show."
+    ),
     "known_reading": "Answers were sorted into categories by a rule fixed before sampling.",
 }
 
@@ -81,6 +94,19 @@ LIMITS: dict[str, str] = {
         "What the plan could have seen is unknown: no panel of substitutes covers these cells."
     ),
     "no_order": "The recording keeps no times, so order and repetition could not be examined.",
+    "style_not_weights": (
+        "Style was compared, not weights: models that were tuned alike write alike, and siblings "
+        "get ratios above 1 in about half of cases."
+    ),
+    "no_direction": (
+        "Likeness has no direction: it does not say which of two models learned from the other, "
+        "or both from a third."
+    ),
+    "session_effect": (
+        "What stands in for the suspect was recorded in the same sessions as the library: how much "
+        "a model changes from one session or host to the next is not in the p-values."
+    ),
+    "library_only": "Only models of the library were looked at.",
     "serial_not_assessed": "Whether answers repeat each other could not be assessed.",
 }
 
@@ -92,6 +118,11 @@ ALTERNATIVES: dict[str, str] = {
     "wrapper": "a gateway that rewrites requests or answers",
     "version": "another version or fine-tune of the same model",
     "other_model": "another model",
+    "sibling": "a sibling: another version, size or fine-tune from the same maker",
+    "same_training_data": "a model of another maker, trained on the same or similar texts",
+    "imitation": "a model that was trained on outputs of one in the set",
+    "outside": "a model that is not in the library",
+    "reformatted": "a gateway that re-formats the answers of a model in the library",
     "mixture": "a share of requests that another model answers",
     "drift": "a change of one endpoint while it was sampled",
     "chance": "chance, at the stated rate α if the assumptions hold",
@@ -122,6 +153,8 @@ WHY_NOT: dict[str, str] = {
     "no_candidates": "No candidate was named.",
     "no_anchor": "No anchor was sampled.",
     "too_few_units": "The calibration holds too few independent units.",
+    "style_cannot_tell": "Style does not tell this pair apart.",
+    "needs_reference": "This pair needs a reference to be named.",
 }
 
 # The names of hypotheses in a pair, where the code alone does not say enough.
@@ -252,6 +285,8 @@ def says(label: Label, null: str) -> tuple[str, str]:
             "beyond the stated share.",
             "It does not say that the endpoints are the same. These remain possible:",
         )
+    if null == "one_of_the_library":
+        return _says_of_library(label)
     if label == "inconclusive":
         return (
             "The study does not decide whether the two endpoints differ.",
@@ -261,4 +296,25 @@ def says(label: Label, null: str) -> tuple[str, str]:
     return (
         "The label speaks of the named hypotheses only.",
         "It does not exclude causes that were not weighed. These remain possible:",
+    )
+
+
+def _says_of_library(label: Label) -> tuple[str, str]:
+    doubt = "These remain possible:"
+    if label == "known":
+        return (
+            "If the suspect is a model of the library, the set holds it with the stated "
+            "probability, on average over models.",
+            "It does not say that the suspect is one of these, nor which version. " + doubt,
+        )
+    if label == "none_of_these":
+        return (
+            "The suspect's texts would be this unlike each model's own only rarely if it were "
+            "that model.",
+            "It does not say that the suspect is new: only these models, as they were recorded, "
+            "were looked at. " + doubt,
+        )
+    return (
+        "The library and the suspect's texts do not settle which model this is.",
+        "It is no evidence for or against any one of them. " + doubt,
     )

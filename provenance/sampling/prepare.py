@@ -8,7 +8,7 @@ from __future__ import annotations
 import platform
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,8 @@ class Prepared:
         SHA-256 of everything that decides what is asked and concluded, but the seed.
     store_path
         Where its evidence goes unless the user says otherwise.
+    copies
+        What the analysis reads beside the records, kept with them.
     """
 
     question: str
@@ -89,6 +91,7 @@ class Prepared:
     warnings: tuple[str, ...]
     key: str
     store_path: Path
+    copies: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def reference(self) -> Endpoint:
@@ -120,6 +123,7 @@ def prepare(
     *,
     environment: Mapping[str, str],
     question: str = "compare",
+    copies: Mapping[str, Any] | None = None,
 ) -> Prepared:
     """Plan a study.
 
@@ -132,7 +136,9 @@ def prepare(
     environment
         Where providers look up keys by name.
     question
-        "compare", or "sample" for one side.
+        "compare", "attribute", or "sample" and "identify" for one side.
+    copies
+        JSON that the analysis reads beside the records; its digests are part of the study's key.
 
     Raises
     ------
@@ -161,6 +167,8 @@ def prepare(
         "battery": questions.digest,
         "settings": settings.analysis(),
     }
+    if copies:
+        identity["copies"] = {name: digest(content) for name, content in copies.items()}
     key = digest(identity)
     ladder = settings.ladder
     if ladder is None:
@@ -202,13 +210,14 @@ def prepare(
         providers=providers,
         prices=prices,
         settings=settings,
-        panel=_panel(questions, settings),
+        panel=None if copies else _panel(questions, settings),
         ladder=ladder,
         hosts=hosts,
         estimate=estimate,
         warnings=tuple(warnings),
         key=key,
         store_path=store,
+        copies=copies or {},
     )
 
 

@@ -50,7 +50,9 @@ def open_run(prepared: Prepared) -> tuple[Store, Plan]:
         "digest": prepared.questions.digest,
         "cells": [cell.model_dump(mode="json") for cell in plan.cells],
     }
-    copies = {} if prepared.panel is None else {"panel": prepared.panel.model_dump(mode="json")}
+    copies = dict(prepared.copies)
+    if prepared.panel is not None:
+        copies["panel"] = prepared.panel.model_dump(mode="json")
     return Store.create(path, plan=plan.to_json(), battery=battery, copies=copies), plan
 
 

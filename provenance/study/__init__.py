@@ -1,8 +1,9 @@
 """The way of a study, on one page: prepare → record → analyse → write.
 
 ``sides.py`` reads what the caller names, ``recording.py`` asks, ``analysis.py`` concludes,
-``finished.py`` is what comes back; ``comparison.py`` puts them together. It runs forward only:
-`analyse` is a function of the store alone, which is what lets a stranger recompute the verdict.
+``finished.py`` is what comes back; ``comparison.py`` and ``identification.py`` put them together.
+It runs forward only: `analyse` is a function of the store alone, which is what lets a stranger
+recompute the verdict.
 """
 
 from __future__ import annotations
@@ -12,18 +13,30 @@ from provenance.sampling.runner import Progress
 from provenance.study.analysis import analyse, report
 from provenance.study.comparison import acompare, compare, prepare, sample
 from provenance.study.finished import Study
+from provenance.study.identification import (
+    aidentify,
+    conclude_identification,
+    identify,
+    prepare_identification,
+)
 from provenance.study.recording import pilot, record
+from provenance.study.sides import side_of
 
 __all__ = [
     "Prepared",
     "Progress",
     "Study",
     "acompare",
+    "aidentify",
     "analyse",
     "compare",
+    "conclude_identification",
+    "identify",
     "pilot",
     "prepare",
+    "prepare_identification",
     "record",
     "report",
     "sample",
+    "side_of",
 ]

@@ -15,6 +15,7 @@ from provenance.findings import StudyDocument
 from provenance.library.panel import Panel
 from provenance.sampling.runner import ProgressCallback
 from provenance.settings import Settings
+from provenance.study import identification
 from provenance.study.finished import Study
 from provenance.study.waiting import tell
 from provenance.transcript import Transcript
@@ -23,6 +24,8 @@ from provenance.transcript import Transcript
 def analyse(store: str | Path) -> StudyDocument:
     """The study document, recomputed from a store; the same every time."""
     with Store.open(Path(store)) as opened:
+        if opened.plan["question"] == "identify":
+            return wording.spell(identification.analysed(opened))
         panel = opened.copies.get("panel")
         document = analyse_transcript(
             opened.plan,

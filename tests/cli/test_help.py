@@ -9,7 +9,7 @@ from provenance.cli import app
 VERBS = ["demo", "doctor", "plan", "compare", "sample", "report", "verify"]
 PAGES = [(v,) for v in VERBS] + [
     *(("probes", v) for v in ("list", "show", "check", "generate")),
-    *(("library", v) for v in ("list", "add")),
+    *(("library", v) for v in ("add", "list", "show", "export", "calibrate")),
 ]
 
 

@@ -1,0 +1,325 @@
+"""From a library of texts to a space, profiles and calibrated likelihood ratios.
+
+What is fitted and what is tested stay apart: the calibration rests on pairs that were scored in
+spaces fitted without their units (`known_pairs`), and is validated with units left out again. Only
+the space that is stored is fitted on all units. A model that helped to fit it is enrolled without
+the prompts that were used for that, so that what was calibrated is what is used.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from provenance.attribution.calibration import Calibration, Case, Pairs, Scope
+from provenance.attribution.known_pairs import (
+    FEWEST_UNITS,
+    FITTED,
+    OUTPUTS,
+    Population,
+    Progress,
+    Scored,
+    gather,
+    score_pairs,
+)
+from provenance.attribution.ratios import language_of
+from provenance.canonical import canonical_json
+from provenance.errors import UsageError
+from provenance.evidence.files import write_atomically
+from provenance.library.population import Bundle, Library
+from provenance.library.relations import Relations
+from provenance.library.space import Sizes, Space, fit
+from provenance.transcript import Completion
+
+__all__ = ["HYPOTHESES", "Calibrated", "calibrate", "fit_shipped"]
+
+AGAINST = "none_of_these"
+HYPOTHESES = ("same_weights", "derived", "common_base")
+_AGREEING = 0.9  # share of the models whose texts must be in one language for it to be the scope
+_FEWEST_SAME = 3  # units with a pair for which the hypothesis holds
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """What `calibrate` made.
+
+    Attributes
+    ----------
+    space
+        Digest of the stored space.
+    calibrations
+        By hypothesis.
+    left_out
+        Hypotheses without a calibration, with why not.
+    models, units, outputs
+        How many took part.
+    profiles
+        How many were made.
+    relatives_above_1
+        Share of pairs of different models of one unit whose ratio for `same_weights` is above 1,
+        at the largest number of outputs; None where there are none. Style tells makers apart, and
+        siblings only partly.
+    """
+
+    space: str
+    calibrations: dict[str, Calibration]
+    left_out: dict[str, str]
+    models: int
+    units: int
+    outputs: int
+    profiles: int
+    relatives_above_1: float | None
+
+
+def calibrate(
+    library: Library,
+    *,
+    name: str,
+    rng: np.random.Generator,
+    relations: Relations | None = None,
+    bundles: Sequence[Bundle] | None = None,
+    view: str = "raw",
+    genre: str = "",
+    language: str | None = None,
+    outputs: Sequence[int] = OUTPUTS,
+    sizes: Sizes | None = None,
+    about: Mapping[str, Any] | None = None,
+    say: Progress | None = None,
+) -> Calibrated:
+    """Fit a space and calibrations on a library's texts, and store them in it.
+
+    Parameters
+    ----------
+    library
+        Gets ``spaces/DIGEST.npz``, profiles of all its bundles, and
+        ``calibrations/NAME-HYPOTHESIS.json``.
+    name
+        Of the calibration: letters, digits, ``-`` and ``_``.
+    rng
+        Draws outputs, folds and projections.
+    relations
+        Labels over those of the library; stored in it.
+    bundles
+        Fit on these only; None: on all whose texts are here.
+    view
+        "raw", or "canonical" for what survives re-formatting.
+    genre
+        Of the texts, as the scope names it; empty covers any.
+    language
+        The same; None: as the texts are (`ratios.language_of`), where all models agree.
+    outputs
+        Sizes of a suspect's bundle.
+    about
+        What the space's file shall say besides, such as the seed.
+    say
+        Told each step, and counts within the long ones.
+
+    Raises
+    ------
+    UsageError
+        If models, units or outputs do not suffice; says which.
+    """
+    _check_name(name)
+    population = gather(library, relations=relations, bundles=bundles, view=view, rng=rng, say=say)
+    _require_units(population)
+    scored = score_pairs(population, rng=rng, sizes=sizes, outputs=outputs, say=say)
+    if say is not None:
+        say("the space that is stored")
+    if language is None:
+        language = _language(population)
+    described = {"name": name, "genre": genre, "language": language, **(about or {})}
+    space = fit_shipped(population, rng=rng, sizes=sizes, about=described)
+    digest = space.digest
+    scope = Scope(
+        space=digest,
+        genres=(genre,) if genre else (),
+        languages=(language,) if language else (),
+        characters=_lengths(population),
+    )
+    made: dict[str, Calibration] = {}
+    left_out: dict[str, str] = {}
+    for hypothesis in HYPOTHESES:
+        if say is not None:
+            say(f"likelihood ratios: {hypothesis}")
+        pairs = pairs_for(hypothesis, scored, population.labels)
+        if isinstance(pairs, str):
+            left_out[hypothesis] = pairs
+            continue
+        made[hypothesis] = Calibration.fit(
+            pairs,
+            name=f"{name}-{hypothesis}",
+            hypothesis=hypothesis,
+            against=AGAINST,
+            scope=scope,
+            population=_described(name, population),
+            rng=rng,
+            folds=_folds(scored),
+            sources=population.sources,
+            units=population.unit_names,
+        )
+    if "same_weights" not in made:
+        raise UsageError(f"nothing can be calibrated: {left_out['same_weights']}")
+    if relations is not None:
+        there = {b.name for b in library.bundles()} | {b.model for b in library.bundles()}
+        library.label(relations.restricted(there))
+    library.add_space(space)
+    profiles = library.profile(
+        library.space(digest),
+        progress=None if say is None else lambda i, n, m: say("profiles", i, n, m),
+    )
+    for calibration in made.values():
+        # Last: a calibration without its space or profiles would be of no use.
+        path = library.path / "calibrations" / f"{calibration.name}.json"
+        write_atomically(path, canonical_json(calibration.model_dump(mode="json")))
+    return Calibrated(
+        space=digest,
+        calibrations=made,
+        left_out=left_out,
+        models=len(population.models),
+        units=len(population.unit_names),
+        outputs=len(population.parts),
+        profiles=profiles,
+        relatives_above_1=_relatives(scored, made["same_weights"]),
+    )
+
+
+def fit_shipped(
+    population: Population,
+    *,
+    rng: np.random.Generator,
+    sizes: Sizes | None = None,
+    about: Mapping[str, Any] | None = None,
+) -> Space:
+    """The space that is stored: fitted on all units, on the `FITTED` prompts alone.
+
+    It says of itself which bundles and parts these were, so that they are not enrolled.
+    """
+    described = {
+        "fitted_on": {"parts": list(FITTED), "bundles": sorted(population.bundles)},
+        "sources": list(population.sources),
+        **(about or {}),
+    }
+    chosen = np.flatnonzero(np.isin(population.parts, FITTED))
+    return fit(population.training.only(chosen), rng=rng, sizes=sizes, about=described)
+
+
+def pairs_for(hypothesis: str, scored: Scored, labels: Relations) -> dict[int, Pairs] | str:
+    """Pairs for a hypothesis against models of other units, by the suspect's outputs; or why not.
+
+    A pair counts in favour where the labels say ``sure``; where they leave it open it counts
+    nowhere. The reference has at least as many outputs as the suspect.
+    """
+    first = _holds(hypothesis, scored, labels)
+    codes = {u: i for i, u in enumerate(dict.fromkeys(scored.units))}
+    unit = np.array([codes[u] for u in scored.units], dtype=np.int64)
+    units = len(np.unique(unit[scored.suspect[first]]))
+    if units < _FEWEST_SAME:
+        return (
+            f"{hypothesis}: {units} units have a pair of bundles for which it surely holds, "
+            f"{_FEWEST_SAME} are needed"
+        )
+    found: dict[int, Pairs] = {}
+    for n in np.unique(scored.n_suspect).tolist():
+        chosen = (scored.n_suspect == n) & (scored.n_reference >= n) & (first | ~scored.same_unit)
+        there = np.unique(np.concatenate([unit[scored.suspect[chosen]]]))
+        if not first[chosen].any() or first[chosen].all() or len(there) < FEWEST_UNITS:
+            continue
+        some = scored.only(chosen)
+        found[int(n)] = Pairs(some.score, first[chosen], unit[some.suspect], unit[some.reference])
+    return found or f"{hypothesis}: too few units have two bundles of one size"
+
+
+def _holds(hypothesis: str, scored: Scored, labels: Relations) -> NDArray[np.bool_]:
+    if hypothesis == "same_weights":
+        return scored.same
+    axis: Any = hypothesis
+    models = len(scored.models)
+    known = np.zeros((models, models), dtype=bool)
+    for i, j in zip(*np.nonzero(_together(scored)), strict=True):
+        a, b = scored.models[i], scored.models[j]
+        link = labels.link(a, b, axis)
+        twins = labels.link(a, b, "same_weights").holds
+        known[i, j] = i != j and not twins and link.holds is True and link.certainty == "sure"
+    found: NDArray[np.bool_] = known[scored.suspect, scored.reference]
+    return found
+
+
+def _together(scored: Scored) -> NDArray[np.bool_]:
+    """Which pairs of models have a score, within one unit."""
+    models = len(scored.models)
+    there = np.zeros((models, models), dtype=bool)
+    there[scored.suspect[scored.same_unit], scored.reference[scored.same_unit]] = True
+    return there
+
+
+def _folds(scored: Scored) -> dict[int, int]:
+    """Unit code to the fold in which it was left out: the validation leaves the same ones out."""
+    codes = {u: i for i, u in enumerate(dict.fromkeys(scored.units))}
+    unit = [codes[u] for u in scored.units]
+    return {unit[m]: int(f) for m, f in zip(scored.suspect, scored.fold, strict=True)}
+
+
+def _relatives(scored: Scored, calibration: Calibration) -> float | None:
+    largest = calibration.grades[-1].outputs
+    chosen = (scored.n_suspect == largest) & scored.same_unit & ~scored.same
+    if not chosen.any():
+        return None
+    characters = calibration.scope.characters or (0.0, 0.0)
+    case = Case(space=calibration.scope.space, outputs=largest, characters=characters[0])
+    case = case.model_copy(
+        update={
+            "genre": next(iter(calibration.scope.genres), ""),
+            "language": next(iter(calibration.scope.languages), ""),
+        }
+    )
+    ratios = [calibration.assess(float(s), case).log10_lr for s in scored.score[chosen]]
+    return float(np.mean([r is not None and r > 0 for r in ratios]))
+
+
+def _language(population: Population) -> str:
+    """The language of the texts; empty, for any, where the models do not agree on one."""
+    found = Counter(
+        language_of([Completion(text=t) for t in texts]) for texts in population.samples
+    )
+    language, models = found.most_common(1)[0]
+    return language if models >= _AGREEING * len(population.samples) else ""
+
+
+def _lengths(population: Population) -> tuple[float, float]:
+    """Smallest and largest mean length of a model's outputs."""
+    n = np.bincount(population.training.models)
+    total = np.bincount(population.training.models, population.characters)
+    means = total / n
+    return float(np.floor(means.min())), float(np.ceil(means.max()))
+
+
+def _described(name: str, population: Population) -> str:
+    return (
+        f"{name}: {len(population.models)} models of {len(population.unit_names)} units, "
+        f"{len(population.parts):,} outputs"
+    )
+
+
+def _check_name(name: str) -> None:
+    import re
+
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,47}", name):
+        raise UsageError(
+            f"a calibration cannot be called {name!r}: use letters, digits, - and _, at most 48"
+        )
+
+
+def _require_units(population: Population) -> None:
+    fitted = np.isin(population.parts, FITTED)
+    there = {population.units[m] for m in np.unique(population.training.models[fitted])}
+    if len(there) < FEWEST_UNITS:
+        raise UsageError(
+            f"a space needs models of {FEWEST_UNITS} units or more, found {len(there)}: add "
+            "models of other makers, or say in the relations file which belong to which unit"
+        )

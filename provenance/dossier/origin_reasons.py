@@ -1,0 +1,171 @@
+"""Reason codes of `identify` and `attribute` as sentences. Part of `provenance.dossier.wording`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from provenance.dossier.numbers import count, counted, p_value, percent
+from provenance.dossier.reasons import _reason
+
+_NAMED = 6
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_NAMED])
+    return f"{shown} and {len(names) - _NAMED:,} more" if len(names) > _NAMED else shown
+
+
+@_reason
+def in_the_set(names: Sequence[str], family: str, alpha: float, models: int) -> str:
+    """Models of one family are not rejected."""
+    who = f"{names[0]} is" if len(names) == 1 else f"{_listed(names)} (family {family}) are"
+    rest = models - len(names)
+    return (
+        f"{who} not excluded; each of the other {counted(rest, 'model')} of the library was "
+        f"rejected at α = {alpha:g}. Siblings write alike, so a set names a family sooner than a "
+        "version."
+    )
+
+
+@_reason
+def set_is_empty(p: float, alpha: float, models: int) -> str:
+    """Each model of the library is rejected."""
+    return (
+        f"Each of the {counted(models, 'model')} of the library was rejected at α = {alpha:g} "
+        f"(largest p = {p_value(p, alpha)}). A model of the library under another system prompt, "
+        "other decoding, or re-formatted by a gateway can be rejected too."
+    )
+
+
+@_reason
+def several_families(names: Sequence[str], families: Sequence[str], alpha: float) -> str:
+    """The set spans families."""
+    return (
+        f"{counted(len(names), 'model')} of {counted(len(families), 'family', 'families')} "
+        f"({_listed(families)}) cannot be excluded at α = {alpha:g}. More outputs of the suspect, "
+        "on more prompts, make the set smaller."
+    )
+
+
+@_reason
+def too_few_bundles(have: int, needed: int, alpha: float) -> str:
+    """No model can be rejected at this level."""
+    return (
+        f"The library holds {counted(have, 'model')} with a second bundle; {count(needed)} are "
+        f"needed before any model can be rejected at α = {alpha:g}. Add models, or choose a "
+        "larger α."
+    )
+
+
+@_reason
+def too_few_outputs(have: int, needed: int) -> str:
+    """Too little text to compare."""
+    return (
+        f"Only {counted(have, 'output')} of the suspect can be compared with the library; at least "
+        f"{count(needed)} are needed. Outputs on prompts that the library holds count only where "
+        "they fall into the first half of the prompts."
+    )
+
+
+@_reason
+def unlike_format(why: str) -> str:
+    """The suspect's layout is unlike that of what it is compared with."""
+    return (
+        f"The suspect's format is unlike that of the texts that it is compared with: {why}. A "
+        "gateway that re-formats does this. No ratio is given across unlike formats."
+    )
+
+
+@_reason
+def outside_the_library(rate: float, units: int, mean_size: float) -> str:
+    """How often a stranger gets a set."""
+    return (
+        f"A maker outside the library can get a set too: with each of {counted(units, 'unit')} "
+        f"left out in turn, {percent(rate)} of its bundles did."
+    )
+
+
+@_reason
+def ratio_supports(hypothesis: str, against: str, log10_lr: float, threshold: float) -> str:
+    """A calibrated ratio reaches the threshold of the plan."""
+    return (
+        f"The texts are about {10**log10_lr:,.0f} times as probable if it is {hypothesis} as if it "
+        f"is {against}, for pairs like those of the calibration; the plan asks for "
+        f"{10**threshold:,.0f}."
+    )
+
+
+@_reason
+def ratio_bounded(hypothesis: str, against: str, bound: float, threshold: float) -> str:
+    """The calibration is too small for the threshold."""
+    return (
+        f"For {hypothesis} against {against} the calibration supports ratios up to "
+        f"{10**bound:,.0f} only, less than the {10**threshold:,.0f} that the plan asks for."
+    )
+
+
+@_reason
+def ratio_contradicts(hypothesis: str, against: str, log10_lr: float) -> str:
+    """A calibrated ratio speaks for the alternative."""
+    return (
+        f"The texts are about {10**-log10_lr:,.0f} times as probable if it is {against} as if it "
+        f"is {hypothesis}, for pairs like those of the calibration."
+    )
+
+
+@_reason
+def ratio_weak(log10_lr: float, threshold: float) -> str:
+    """No ratio reaches the threshold."""
+    return (
+        f"The largest ratio is 10^{log10_lr:.2f}; the plan asks for 10^{threshold:g} before "
+        "anything is called supported."
+    )
+
+
+@_reason
+def no_ratio(why_not: str = "") -> str:
+    """Nothing could be weighed."""
+    return f"No pair of hypotheses could be weighed. {why_not}".strip()
+
+
+@_reason
+def leans_to_reference(
+    p: float, alpha: float, null_models: int, caught: float | None = None
+) -> str:
+    """The suspect leans to the reference's outputs more than unrelated models do."""
+    power = (
+        ""
+        if caught is None
+        else f" Of models known to be trained on outputs of such a reference, {percent(caught)} "
+        "are seen at this level."
+    )
+    return (
+        f"The suspect resembles the reference more than {counted(null_models, 'unrelated model')} "
+        f"of the population do: p = {p_value(p, alpha)}.{power} Likeness has no direction: who "
+        "learned from whom needs dates or parentage."
+    )
+
+
+@_reason
+def no_lean_found(p: float, alpha: float, null_models: int, caught: float | None = None) -> str:
+    """No unusual resemblance."""
+    power = (
+        " How many true students would have been seen is not known."
+        if caught is None
+        else f" Of models known to be trained on outputs of such a reference, {percent(caught)} "
+        "would have been seen."
+    )
+    others = counted(null_models, "unrelated model")
+    return (
+        f"The suspect resembles the reference no more than {others} of the population do "
+        f"(p = {p_value(p, alpha)}).{power}"
+    )
+
+
+@_reason
+def third_source(name: str) -> str:
+    """A third model explains the likeness at least as well."""
+    return (
+        f"The suspect resembles {name} at least as much as the reference: a common third source "
+        "explains the likeness as well."
+    )

@@ -1,0 +1,188 @@
+"""Profiles as one file, to share without texts.
+
+A row a profile: the columns of `profiles.schema`, what is known of the bundle (``about``, JSON),
+the model's labels (``label``, JSON) and the digests of the prompts. The file's metadata names its
+format. Whoever receives it needs the space too (``spaces/DIGEST.npz``) to put outputs of his own
+beside them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from provenance.battery import explain
+from provenance.errors import EvidenceError, TamperedEvidence, UsageError
+from provenance.evidence.files import file_digest
+from provenance.library.population import profiles
+from provenance.library.population.library import Library
+from provenance.library.population.records import Bundle
+from provenance.library.population.table import write_table
+from provenance.library.relations import Relation
+
+FORMAT = b"1"
+_KEY = b"provenance.profiles"
+_PART = 256  # profiles in memory at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What was written or read.
+
+    Attributes
+    ----------
+    sha256
+        Of the file.
+    profiles, models
+        How many.
+    spaces
+        Digests of the spaces.
+    """
+
+    sha256: str
+    profiles: int
+    models: int
+    spaces: tuple[str, ...]
+
+
+def is_shared(path: Path) -> bool:
+    """Whether a file holds shared profiles."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        if path.suffix.lower() != ".parquet" or not path.is_file():
+            return False
+        return _KEY in (pq.read_schema(path).metadata or {})
+    except (OSError, ValueError, pa.ArrowException):
+        return False
+
+
+def export(
+    library: Library,
+    path: Path,
+    *,
+    models: Iterable[str] | None = None,
+    space: str | None = None,
+) -> Shared:
+    """Write profiles, without texts, to one file.
+
+    Raises
+    ------
+    UsageError
+        If there is none, or the file is there already.
+    TamperedEvidence
+        If one is not what was stored.
+    """
+    import pyarrow as pa
+
+    if path.suffix.lower() != ".parquet":
+        raise UsageError(f"profiles are written as a .parquet file, not {path}")
+    if path.exists():
+        raise UsageError(f"{path} is there already: choose another --out")
+    found = library.profiles(space, models=models, check=True)
+    relations, prompts = library.relations(), library.prompts_of(found.bundles)
+    schema = _schema()
+    tables = []
+    for first in range(0, len(found), _PART):
+        rows = []
+        for row in range(first, min(first + _PART, len(found))):
+            bundle = found.bundles[row]
+            label = relations.of(bundle.model, bundle.version) or Relation()
+            about = bundle.model_copy(update={"has_texts": False})
+            rows.append(
+                {
+                    **profiles.row_of(profiles.profile_at(found, row), bundle),
+                    "about": about.model_dump_json(),
+                    "prompts": sorted(prompts[bundle.id]),
+                    "label": label.model_dump_json(exclude_unset=True),
+                }
+            )
+        tables.append(pa.Table.from_pylist(rows, schema=schema))
+    table = pa.concat_tables(tables).replace_schema_metadata({_KEY: FORMAT})
+    write_table(path, table)
+    return Shared(file_digest(path), len(found), len(found.of_models()), (found.space,))
+
+
+def take(library: Library, path: Path) -> Shared:
+    """Add shared profiles to a library.
+
+    Raises
+    ------
+    UsageError
+        If it is of a format that this version does not know.
+    TamperedEvidence
+        If a profile does not have its digest.
+    EvidenceError
+        If a row is not what this tool writes.
+    """
+    import pyarrow.parquet as pq
+
+    if not is_shared(path):
+        raise UsageError(f"{path} holds no shared profiles (`provenance library export`)")
+    version = (pq.read_schema(path).metadata or {}).get(_KEY)
+    if version != FORMAT:
+        raise UsageError(f"{path} has format {version!r}, expected {FORMAT!r}: update this tool")
+    table = profiles.read_file(path)
+    rows: list[dict[str, Any]] = table.drop_columns(_VECTORS).to_pylist()
+    bundles, labels = _about(path, rows)
+    made = []
+    for space in dict.fromkeys(r["space"] for r in rows):
+        known = {b.id: b for b in bundles}
+        mask = [r["space"] == space for r in rows]
+        found = profiles.from_table(space, table.filter(mask), known, parts=True)
+        for row, digest in enumerate(found.digests):
+            profile = profiles.profile_at(found, row)
+            if profile.digest != digest:
+                raise TamperedEvidence(
+                    f"{path}: the profile of {found.bundles[row].model} is not what was exported"
+                )
+            made.append(profile)
+    # What this library says of a model stays.
+    own = library.relations().models
+    library.label({k: v for k, v in labels.items() if k not in own})
+    prompts = {r["bundle"]: r["prompts"] for r in rows}
+    library.add_foreign([(b, prompts[b.id]) for b in bundles], made)
+    spaces = tuple(sorted({p.space for p in made}))
+    return Shared(
+        file_digest(path), len(made), len({(b.model, b.version) for b in bundles}), spaces
+    )
+
+
+_VECTORS = ["mean", "variance", "part_n", "part_mean", "part_variance"]
+
+
+def _about(path: Path, rows: list[dict[str, Any]]) -> tuple[list[Bundle], dict[str, Relation]]:
+    bundles, labels = {}, {}
+    try:
+        for row in rows:
+            bundle = Bundle.model_validate(json.loads(row["about"]))
+            bundles[bundle.id] = bundle
+            if bundle.id != row["bundle"]:
+                raise EvidenceError(f"{path}: a profile names another bundle than it describes")
+            label = Relation.model_validate(json.loads(row["label"]))
+            if label != Relation():
+                labels[bundle.name] = label
+    except ValidationError as error:
+        raise EvidenceError(f"{path}: {explain(error)}") from None
+    except (KeyError, ValueError) as error:
+        raise EvidenceError(f"{path} is not what this tool writes: {error}") from None
+    return list(bundles.values()), labels
+
+
+def _schema() -> Any:
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            *profiles.schema(),
+            ("about", pa.string()),
+            ("label", pa.string()),
+            ("prompts", pa.list_(pa.string())),
+        ]
+    )

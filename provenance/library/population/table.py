@@ -1,0 +1,117 @@
+"""A table in a folder of Parquet parts: appended to in one move, merged when there are many."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from provenance.errors import EvidenceError
+from provenance.library.population import duck
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_MOST = 32  # parts before the small ones are merged
+_SMALL = 8 << 20  # bytes
+_TRIES = 5
+
+
+class Table:
+    """One table.
+
+    Parameters
+    ----------
+    folder
+        Of its parts; made when something is first written.
+    schema
+        Makes its Arrow schema (called late: Arrow is slow to import).
+    """
+
+    def __init__(self, folder: Path, schema: Callable[[], pa.Schema]) -> None:
+        self._folder = folder
+        self._schema = schema
+
+    @property
+    def files(self) -> list[Path]:
+        """Its parts, the oldest first."""
+        return sorted(self._folder.glob("*.parquet"))
+
+    def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write rows as one part. The caller holds the library's lock.
+
+        Raises
+        ------
+        EvidenceError
+            If the disk does not take it.
+        """
+        import pyarrow as pa
+
+        if rows:
+            self.append_table(pa.Table.from_pylist([dict(r) for r in rows], schema=self._schema()))
+
+    def append_table(self, table: pa.Table) -> None:
+        """The same for an Arrow table of the schema."""
+        write_table(self._next(), table)
+        files = self.files
+        if len(files) > _MOST:
+            self._merge(files)
+
+    def select(self, sql: str, values: Mapping[str, Any] | None = None) -> pa.Table | None:
+        """Result of a query ``… FROM rows …``; None while nothing was written."""
+        for attempt in range(_TRIES):
+            files = self.files
+            if not files:
+                return None
+            try:
+                return duck.select(files, sql, values)
+            except FileNotFoundError:
+                # A writer merged parts between the listing and the reading.
+                if attempt == _TRIES - 1:
+                    raise EvidenceError(f"{self._folder} changes while it is read") from None
+        return None
+
+    def _next(self) -> Path:
+        # The time orders the parts; the rest keeps two of one moment apart.
+        return self._folder / f"{time.time_ns():020d}-{secrets.token_hex(4)}.parquet"
+
+    def _merge(self, files: Sequence[Path]) -> None:
+        small = [f for f in files if f.stat().st_size < _SMALL]
+        if len(small) < 2:
+            return
+        merged = duck.select(small, "SELECT * FROM rows").cast(self._schema())
+        write_table(self._next(), merged)
+        # Killed here, a row stands twice; every reader takes one row a key.
+        for file in small:
+            file.unlink(missing_ok=True)
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Write a Parquet file whole or not at all, and force it to the disk.
+
+    Raises
+    ------
+    EvidenceError
+        If the disk does not take it.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("wb") as file:
+                pq.write_table(table, file, compression="zstd")
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    except (OSError, pa.ArrowException) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise EvidenceError(f"cannot write {path}: {reason}") from None
