@@ -69,6 +69,8 @@ def verify(target: str | Path) -> Verification:
     integrity = check_integrity(path)
     problems = list(integrity.problems)
     first = integrity.first_record
+    if not problems:
+        problems, first = _others(path)
     if problems:
         return Verification(
             problems=tuple(problems),
@@ -95,6 +97,26 @@ def verify(target: str | Path) -> Verification:
         verdict_label=label,
         root=integrity.root,
     )
+
+
+def _others(path: Path) -> tuple[list[str], int | None]:
+    """Problems of the stores of endpoints beside the suspect, whose roots this one noted."""
+    problems: list[str] = []
+    first = None
+    with Store.open(path) as store:
+        noted = [e["values"] for e in store.notes() if e["kind"] == "other"]
+    for values in noted:
+        folder = path / "others" / values["folder"]
+        name = f"others/{values['folder']}"
+        if not is_store(folder):
+            problems.append(f"{name} is missing: the records of the {values['role']}")
+            continue
+        found = check_integrity(folder)
+        problems += [f"{name}: {problem}" for problem in found.problems]
+        first = found.first_record if first is None else first
+        if not found.problems and found.root != values["root"]:
+            problems.append(f"{name} holds other records than those that the study was made from")
+    return problems, first
 
 
 def _differences(written: dict[str, Any], computed: dict[str, Any]) -> list[str]:

@@ -32,8 +32,8 @@ class Change:
     Attributes
     ----------
     step
-        Mean over prompts of ⟨after − before, reference − mean of the controls⟩ / |reference − mean
-        of the controls|, in units of the rows: how far the suspect moved towards the reference.
+        Mean over prompts of ⟨after − before, d⟩ / |d|, in units of the rows, where d leads from the
+        mean of the controls to that of the reference: how far the suspect moved that way.
     p_moved
         Of the null hypothesis that before and after are exchangeable within each prompt (nothing
         changed), one-sided towards the reference: exact, in (0, 1].
@@ -107,10 +107,11 @@ def change_towards(
     steps, terms = [], None
     for i in range(len(places)):
         others = np.delete(places, i, axis=0).mean(axis=0)
-        direction = places[i] - others
-        length = np.linalg.norm(direction, axis=1)
-        along = np.einsum("pd,pd->p", step, direction)
-        along = np.divide(along, length, out=np.zeros_like(along), where=length > 0)
+        # One direction for all prompts: a single answer is a poor compass. It hangs on neither
+        # before nor after, so the signs stay free.
+        direction = (places[i] - others).mean(axis=0)
+        length = float(np.linalg.norm(direction))
+        along = step @ direction / length if length > 0 else np.zeros(len(step))
         steps.append(float(along.mean()))
         if i == 0:
             terms = along

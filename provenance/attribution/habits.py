@@ -21,7 +21,7 @@ from provenance.findings import Habit
 from provenance.library.population import Library
 from provenance.transcript import Completion
 
-__all__ = ["HABITS", "Habits", "rates", "shared_habits"]
+__all__ = ["HABITS", "Habits", "between", "rates", "shared_habits"]
 
 Floats = NDArray[np.float64]
 _LINES = re.MULTILINE
@@ -185,9 +185,27 @@ def shared_habits(
     rows = [i for i, name in enumerate(known.models) if name == model]
     if not rows or not completions:
         return ()
-    own = known.rates[rows[0]]
     others = known.rates[[u != known.units[rows[0]] for u in known.units]]
-    if len(others) < _FEWEST_OTHERS:
+    return between(completions, known.rates[rows[0]], model, others)
+
+
+def between(
+    completions: Sequence[Completion], own: Floats, model: str, others: Floats
+) -> tuple[Habit, ...]:
+    """Habits in which a suspect and a model with these rates stand on one side of others.
+
+    Parameters
+    ----------
+    completions
+        The suspect's.
+    own
+        Shape (habits,): rates of the model.
+    model
+        How it is to be called.
+    others
+        Shape (models, habits): rates of unrelated models.
+    """
+    if not completions or len(others) < _FEWEST_OTHERS:
         return ()
     texts = [c.text[:_READ] for c in completions]
     suspect = rates(texts)

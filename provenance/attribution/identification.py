@@ -50,11 +50,19 @@ class Suspect:
         Shape (outputs,): the part of each output's prompt.
     prompts
         Digests of its prompts.
+    asked
+        Digest of each output's prompt, in the order of the rows.
     """
 
     rows: Floats
     parts: NDArray[np.int64]
     prompts: frozenset[str]
+    asked: tuple[str, ...] = ()
+
+    def by_prompt(self, prompts: Sequence[str]) -> Floats:
+        """Mean row of each of these prompts, all of which it answered; shape (prompts, d)."""
+        asked = np.array(self.asked)
+        return np.array([self.rows[asked == p].mean(axis=0) for p in prompts])
 
     def moments(self, parts: Sequence[int]) -> Moments | None:
         """Over the outputs in some parts; None where there is none."""

@@ -41,6 +41,7 @@ REFERENCE = tuple(part for part in ENROLLED if part not in FITTED)
 OUTPUTS = (25, 50, 100, 188)  # of a suspect, as far as the population has them
 MOST = 500  # outputs of a model that are read: more would crowd out the others
 FOLDS = 4
+REPEATS = 3
 FEWEST_UNITS = 6  # to fit a space
 _FEWEST_OUTPUTS = 20  # of a model, to take part
 _SAMPLED = 20  # outputs of a model that its language is told by
@@ -110,7 +111,7 @@ class Scored:
     n_suspect, n_reference
         Shape (pairs,): outputs.
     fold
-        Shape (pairs,): which space scored it.
+        Shape (pairs,): number of the space that scored it.
     models, units
         Names by code.
     """
@@ -236,9 +237,10 @@ def score_pairs(
     sizes: Sizes | None = None,
     outputs: Sequence[int] = OUTPUTS,
     folds: int = FOLDS,
+    repeats: int = REPEATS,
     say: Progress | None = None,
 ) -> Scored:
-    """Score every pair of models of which neither unit was in the fit of the space.
+    """Score pairs of models in spaces that neither of their units was fitted on.
 
     Parameters
     ----------
@@ -249,28 +251,29 @@ def score_pairs(
         The reference has as many, and once more all that it has.
     folds
         In how many parts the units are left out; fewer where the units do not suffice.
+    repeats
+        How often the units are split anew: two units have pairs only where one fold holds both.
 
     Raises
     ------
     UsageError
         If the units do not suffice for two folds.
     """
-    fold_of = split_units(population, folds=folds, rng=rng)
     usable = _usable_sizes(population, outputs)
-    pieces: list[Scored] = []
     fitted = np.isin(population.parts, FITTED)
-    inside = fold_of[population.training.models]
-    for fold in range(int(fold_of.max()) + 1):
+    splits = [split_units(population, folds=folds, rng=rng) for _ in range(repeats)]
+    left_out = [(split, fold) for split in splits for fold in range(int(split.max()) + 1)]
+    pieces: list[Scored] = []
+    for number, (split, fold) in enumerate(left_out):
         if say is not None:
-            say(f"space {fold + 1} of {int(fold_of.max()) + 1}: its units left out")
+            say("spaces with units left out", number, len(left_out))
+        inside = split[population.training.models] == fold
         space = fit(
-            population.training.only(np.flatnonzero(fitted & (inside != fold))),
-            rng=rng,
-            sizes=sizes,
+            population.training.only(np.flatnonzero(fitted & ~inside)), rng=rng, sizes=sizes
         )
-        documents = np.flatnonzero(~fitted & (inside == fold))
+        documents = np.flatnonzero(~fitted & inside)
         rows = rows_of(population.training, documents, space)
-        pieces += _scored(population, documents, rows, space, fold, usable, rng)
+        pieces += _scored(population, documents, rows, space, number, usable, rng)
     if not pieces:
         raise UsageError(
             "no model has outputs to two different sets of prompts: record more prompts"

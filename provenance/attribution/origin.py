@@ -82,6 +82,7 @@ class Texts:
             rows=np.asarray(space.rows(self.completions), dtype=np.float64),
             parts=np.array([int(d, 16) % PARTS for d in self.prompts], dtype=np.int64),
             prompts=frozenset(self.prompts),
+            asked=self.prompts,
         )
 
 
@@ -223,7 +224,7 @@ def decide(
     names = [m.name for m in members]
     families = list(dict.fromkeys(m.family for m in members))
     if len(families) > 1:
-        several = {"names": names, "families": families, "alpha": alpha}
+        several = {"names": names, "family_names": families, "alpha": alpha}
         return "inconclusive", [("several_families", several), *outside]
     one = {"names": names, "family": families[0], "alpha": alpha, "models": tried}
     return "known", [("in_the_set", one), *outside]

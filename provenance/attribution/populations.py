@@ -159,7 +159,6 @@ def calibrate(
             scope=scope,
             population=_described(name, population),
             rng=rng,
-            folds=_folds(scored),
             sources=population.sources,
             units=population.unit_names,
         )
@@ -258,13 +257,6 @@ def _together(scored: Scored) -> NDArray[np.bool_]:
     return there
 
 
-def _folds(scored: Scored) -> dict[int, int]:
-    """Unit code to the fold in which it was left out: the validation leaves the same ones out."""
-    codes = {u: i for i, u in enumerate(dict.fromkeys(scored.units))}
-    unit = [codes[u] for u in scored.units]
-    return {unit[m]: int(f) for m, f in zip(scored.suspect, scored.fold, strict=True)}
-
-
 def _relatives(scored: Scored, calibration: Calibration) -> float | None:
     largest = calibration.grades[-1].outputs
     chosen = (scored.n_suspect == largest) & scored.same_unit & ~scored.same
@@ -292,11 +284,15 @@ def _language(population: Population) -> str:
 
 
 def _lengths(population: Population) -> tuple[float, float]:
-    """Smallest and largest mean length of a model's outputs."""
+    """Smallest and largest mean length of a model's outputs, and a quarter beyond.
+
+    A new model may be a little terser or longer than each of the known ones; far beyond them the
+    ratios were not measured.
+    """
     n = np.bincount(population.training.models)
     total = np.bincount(population.training.models, population.characters)
     means = total / n
-    return float(np.floor(means.min())), float(np.ceil(means.max()))
+    return float(np.floor(means.min() / 1.25)), float(np.ceil(means.max() * 1.25))
 
 
 def _described(name: str, population: Population) -> str:

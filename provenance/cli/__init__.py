@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from provenance.cli import (
+    attribute,
     compare,
     demo,
     doctor,
@@ -94,6 +95,7 @@ for _panel, _name, _verb, _epilog in (
     ("Compare", "compare", compare.compare, compare.EPILOG),
     ("Compare", "sample", sample.sample, sample.EPILOG),
     ("Attribute", "identify", identify.identify, identify.EPILOG),
+    ("Attribute", "attribute", attribute.attribute, attribute.EPILOG),
     ("Afterwards", "report", report.report, report.EPILOG),
     ("Afterwards", "verify", verify.verify, verify.EPILOG),
 ):

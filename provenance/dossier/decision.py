@@ -85,6 +85,8 @@ def sentence(document: StudyDocument) -> str:
     label = document.verdict.label
     if document.question == "identify":
         return _identified(document)
+    if document.question == "attribute":
+        return _attributed(document)
     if label == "different":
         return f"Rejects {null}. Cause not determined: {wording.CAUSES} can cause this."
     if label == "inconclusive":
@@ -106,6 +108,17 @@ def _identified(document: StudyDocument) -> str:
     if label == "none_of_these":
         return "None of the models in the library: each was rejected."
     return "The library does not settle which model this is."
+
+
+def _attributed(document: StudyDocument) -> str:
+    ratios = [p for p in document.propositions if p.assessed and p.log10_lr is not None]
+    best = max(ratios, key=lambda p: p.log10_lr or 0.0, default=None)
+    if document.verdict.label == "supported" and best is not None:
+        pair = f"{wording.hypothesis(best.hypothesis)}, against {wording.hypothesis(best.against)}"
+        return f"Supported: {pair}."
+    if document.verdict.label == "not_supported":
+        return "Not supported: the texts speak for a model of another maker."
+    return "The texts do not settle where the suspect comes from."
 
 
 def could_have_seen(document: StudyDocument) -> str | None:

@@ -8,6 +8,22 @@ from provenance.dossier.numbers import count, counted, p_value, percent
 from provenance.dossier.reasons import _reason
 
 _NAMED = 6
+_HYPOTHESES = {
+    "same_weights": "the same model",
+    "derived": "derived from the reference",
+    "common_base": "made on the same base",
+    "none_of_these": "a model of another maker",
+}
+
+
+def _called(code: str) -> str:
+    return _HYPOTHESES.get(code, code)
+
+
+def _times(log10_lr: float) -> str:
+    """A ratio above 1, as people say it."""
+    ratio = 10**log10_lr
+    return f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:.1f}"
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -18,10 +34,10 @@ def _listed(names: Sequence[str]) -> str:
 @_reason
 def in_the_set(names: Sequence[str], family: str, alpha: float, models: int) -> str:
     """Models of one family are not rejected."""
-    who = f"{names[0]} is" if len(names) == 1 else f"{_listed(names)} (family {family}) are"
+    who = names[0] if len(names) == 1 else f"{_listed(names)} (family {family})"
     rest = models - len(names)
     return (
-        f"{who} not excluded; each of the other {counted(rest, 'model')} of the library was "
+        f"Not excluded: {who}. Each of the other {counted(rest, 'model')} of the library was "
         f"rejected at α = {alpha:g}. Siblings write alike, so a set names a family sooner than a "
         "version."
     )
@@ -38,12 +54,12 @@ def set_is_empty(p: float, alpha: float, models: int) -> str:
 
 
 @_reason
-def several_families(names: Sequence[str], families: Sequence[str], alpha: float) -> str:
+def several_families(names: Sequence[str], family_names: Sequence[str], alpha: float) -> str:
     """The set spans families."""
+    kinds = counted(len(family_names), "family", "families")
     return (
-        f"{counted(len(names), 'model')} of {counted(len(families), 'family', 'families')} "
-        f"({_listed(families)}) cannot be excluded at α = {alpha:g}. More outputs of the suspect, "
-        "on more prompts, make the set smaller."
+        f"Not excluded: {counted(len(names), 'model')} of {kinds} ({_listed(family_names)}), at "
+        f"α = {alpha:g}. More outputs of the suspect, on more prompts, make the set smaller."
     )
 
 
@@ -87,20 +103,24 @@ def outside_the_library(rate: float, units: int, mean_size: float) -> str:
 
 @_reason
 def ratio_supports(hypothesis: str, against: str, log10_lr: float, threshold: float) -> str:
-    """A calibrated ratio reaches the threshold of the plan."""
+    """A calibrated ratio reaches the threshold."""
     return (
-        f"The texts are about {10**log10_lr:,.0f} times as probable if it is {hypothesis} as if it "
-        f"is {against}, for pairs like those of the calibration; the plan asks for "
-        f"{10**threshold:,.0f}."
+        f"The texts are {_times(log10_lr)} times as probable if the suspect is "
+        f"{_called(hypothesis)} as if it is {_called(against)}, for pairs like those of the "
+        f"calibration; {_times(threshold)} is what is asked for."
     )
 
 
 @_reason
-def ratio_bounded(hypothesis: str, against: str, bound: float, threshold: float) -> str:
+def ratio_bounded(
+    hypothesis: str, against: str, log10_lr: float, bound: float, threshold: float
+) -> str:
     """The calibration is too small for the threshold."""
     return (
-        f"For {hypothesis} against {against} the calibration supports ratios up to "
-        f"{10**bound:,.0f} only, less than the {10**threshold:,.0f} that the plan asks for."
+        f"For {_called(hypothesis)} against {_called(against)} the ratio is "
+        f"10^{log10_lr:.2f}. The known pairs support ratios up to {_times(bound)} only: it "
+        f"cannot exceed that, and {_times(threshold)} is asked for. Models of more makers in the "
+        "calibration raise the bound."
     )
 
 
@@ -108,17 +128,18 @@ def ratio_bounded(hypothesis: str, against: str, bound: float, threshold: float)
 def ratio_contradicts(hypothesis: str, against: str, log10_lr: float) -> str:
     """A calibrated ratio speaks for the alternative."""
     return (
-        f"The texts are about {10**-log10_lr:,.0f} times as probable if it is {against} as if it "
-        f"is {hypothesis}, for pairs like those of the calibration."
+        f"The texts are {_times(-log10_lr)} times as probable if the suspect is "
+        f"{_called(against)} as if it is {_called(hypothesis)}, for pairs like those of the "
+        "calibration."
     )
 
 
 @_reason
-def ratio_weak(log10_lr: float, threshold: float) -> str:
+def ratio_weak(hypothesis: str, against: str, log10_lr: float, threshold: float) -> str:
     """No ratio reaches the threshold."""
     return (
-        f"The largest ratio is 10^{log10_lr:.2f}; the plan asks for 10^{threshold:g} before "
-        "anything is called supported."
+        f"The largest ratio is 10^{log10_lr:.2f}, for {_called(hypothesis)} against "
+        f"{_called(against)}; {_times(threshold)} is asked for before anything is called supported."
     )
 
 

@@ -37,6 +37,8 @@ NULLS: dict[str, str] = {
         "the suspect resembles the reference as models of the population do that are unrelated to "
         "it"
     ),
+    "unchanged": "the suspect's answers before and after are exchangeable within each prompt",
+    "reference_is_a_control": "the suspect moved to the reference no more than to any control",
     "failures_equal": "both sides fail equally often",
     "no_serial_dependence": "answers to the same cell do not depend on their order",
     "no_drift": "a side's answers do not change with time",
@@ -121,6 +123,7 @@ ALTERNATIVES: dict[str, str] = {
     "sibling": "a sibling: another version, size or fine-tune from the same maker",
     "same_training_data": "a model of another maker, trained on the same or similar texts",
     "imitation": "a model that was trained on outputs of one in the set",
+    "reversed": "the reference was made from the suspect, or trained on its outputs",
     "outside": "a model that is not in the library",
     "reformatted": "a gateway that re-formats the answers of a model in the library",
     "mixture": "a share of requests that another model answers",
@@ -153,12 +156,24 @@ WHY_NOT: dict[str, str] = {
     "no_candidates": "No candidate was named.",
     "no_anchor": "No anchor was sampled.",
     "too_few_units": "The calibration holds too few independent units.",
+    "too_few_outputs": "There are too few outputs to compare.",
+    "students_too_few": (
+        "The population holds too few models: nothing is known of how alike unrelated ones are."
+    ),
+    "likeness_only": (
+        "No calibration holds enough pairs of known teachers and students; the finding “likeness” "
+        "says how unusual the likeness is, not what it is worth."
+    ),
     "style_cannot_tell": "Style does not tell this pair apart.",
     "needs_reference": "This pair needs a reference to be named.",
 }
 
 # The names of hypotheses in a pair, where the code alone does not say enough.
 HYPOTHESES: dict[str, str] = {
+    "same_weights": "the same model",
+    "common_base": "made on the same base",
+    "none_of_these": "a model of another maker",
+    "common_third_source": "both trained on a common third source",
     "derived": "derived from the reference",
     "mixed": "a share of requests answered by something else",
     "whole": "all requests answered by one model",
@@ -287,6 +302,8 @@ def says(label: Label, null: str) -> tuple[str, str]:
         )
     if null == "one_of_the_library":
         return _says_of_library(label)
+    if null == "unrelated_to_reference":
+        return _says_of_origin(label)
     if label == "inconclusive":
         return (
             "The study does not decide whether the two endpoints differ.",
@@ -317,4 +334,26 @@ def _says_of_library(label: Label) -> tuple[str, str]:
     return (
         "The library and the suspect's texts do not settle which model this is.",
         "It is no evidence for or against any one of them. " + doubt,
+    )
+
+
+def _says_of_origin(label: Label) -> tuple[str, str]:
+    doubt = "These remain possible:"
+    if label == "supported":
+        return (
+            "The texts are far more probable under the named hypothesis than under its "
+            "alternative, for pairs like those of the calibration.",
+            "It is not the probability that the hypothesis is true: that needs what is known "
+            "besides the texts. " + doubt,
+        )
+    if label == "not_supported":
+        return (
+            "The texts are more probable if the suspect comes from another maker than if it "
+            "shares an origin with the reference.",
+            "It does not exclude that a model was made from the reference and then changed its "
+            "style. " + doubt,
+        )
+    return (
+        "The strands of evidence that could be weighed do not settle it.",
+        "It is no evidence for or against an origin in the reference. " + doubt,
     )

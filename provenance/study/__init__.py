@@ -1,9 +1,9 @@
 """The way of a study, on one page: prepare → record → analyse → write.
 
 ``sides.py`` reads what the caller names, ``recording.py`` asks, ``analysis.py`` concludes,
-``finished.py`` is what comes back; ``comparison.py`` and ``identification.py`` put them together.
-It runs forward only: `analyse` is a function of the store alone, which is what lets a stranger
-recompute the verdict.
+``finished.py`` is what comes back; ``comparison.py``, ``identification.py`` and
+``attribution.py`` put them together. It runs forward only: `analyse` is a function of the store
+alone, which is what lets a stranger recompute the verdict.
 """
 
 from __future__ import annotations
@@ -11,6 +11,12 @@ from __future__ import annotations
 from provenance.sampling.prepare import Prepared
 from provenance.sampling.runner import Progress
 from provenance.study.analysis import analyse, report
+from provenance.study.attribution import (
+    aattribute,
+    attribute,
+    conclude_attribution,
+    prepare_attribution,
+)
 from provenance.study.comparison import acompare, compare, prepare, sample
 from provenance.study.finished import Study
 from provenance.study.identification import (
@@ -26,14 +32,18 @@ __all__ = [
     "Prepared",
     "Progress",
     "Study",
+    "aattribute",
     "acompare",
     "aidentify",
     "analyse",
+    "attribute",
     "compare",
+    "conclude_attribution",
     "conclude_identification",
     "identify",
     "pilot",
     "prepare",
+    "prepare_attribution",
     "prepare_identification",
     "record",
     "report",

@@ -15,7 +15,7 @@ from provenance.findings import StudyDocument
 from provenance.library.panel import Panel
 from provenance.sampling.runner import ProgressCallback
 from provenance.settings import Settings
-from provenance.study import identification
+from provenance.study import attribution, identification
 from provenance.study.finished import Study
 from provenance.study.waiting import tell
 from provenance.transcript import Transcript
@@ -26,6 +26,8 @@ def analyse(store: str | Path) -> StudyDocument:
     with Store.open(Path(store)) as opened:
         if opened.plan["question"] == "identify":
             return wording.spell(identification.analysed(opened))
+        if opened.plan["question"] == "attribute":
+            return wording.spell(attribution.analysed(opened))
         panel = opened.copies.get("panel")
         document = analyse_transcript(
             opened.plan,

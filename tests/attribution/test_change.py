@@ -35,8 +35,8 @@ def test_against_an_enumeration_by_hand() -> None:
     rng = np.random.default_rng(2)
     before, after, reference, controls = _models(rng, 5, 0.2, controls=3)
     found = change_towards(before, after, reference, controls, rng=rng)
-    direction = reference - controls.mean(axis=0)
-    terms = ((after - before) * direction).sum(axis=1) / np.linalg.norm(direction, axis=1)
+    direction = (reference - controls.mean(axis=0)).mean(axis=0)
+    terms = (after - before) @ direction / np.linalg.norm(direction)
     sums = [
         sum(s * t for s, t in zip(signs, terms, strict=True))
         for signs in product((1, -1), repeat=5)

@@ -6,7 +6,9 @@ import typer
 
 from provenance.cli import app
 
-VERBS = ["demo", "doctor", "plan", "compare", "sample", "report", "verify"]
+VERBS = [
+    *("demo", "doctor", "plan", "compare", "sample", "identify", "attribute", "report", "verify"),
+]
 PAGES = [(v,) for v in VERBS] + [
     *(("probes", v) for v in ("list", "show", "check", "generate")),
     *(("library", v) for v in ("add", "list", "show", "export", "calibrate")),

@@ -42,6 +42,24 @@ VALUES: dict[str, Any] = {
     "tests": 10,
     "pairs": 64,
     "early": True,
+    "names": ["model-a", "model-b"],
+    "family_names": ["a", "b"],
+    "models": 120,
+    "have": 40,
+    "needed": 99,
+    "why": "bullets in 80% of outputs, 2% in the library's",
+    "rate": 0.12,
+    "units": 31,
+    "mean_size": 0.4,
+    "hypothesis": "the same model",
+    "against": "a model of another maker",
+    "log10_lr": 2.1,
+    "threshold": 2.0,
+    "bound": 1.3,
+    "why_not": "No calibration covers this battery.",
+    "null_models": 100,
+    "caught": 0.7,
+    "name": "gpt-z",
 }
 FORBIDDEN = re.compile(
     r"\b(match\w*|identif\w*|prov(e|es|en|ed|ing)|certain\w*|confiden\w*)\b", re.I
@@ -63,6 +81,10 @@ REQUIRED_CODES = {
     "fingerprint_changed",
     "one_sided_empty_answers",
     "decoding_refused",
+    "in_the_set",
+    "set_is_empty",
+    "several_families",
+    "too_few_bundles",
 }
 
 

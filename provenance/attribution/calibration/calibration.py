@@ -28,6 +28,7 @@ Floats = NDArray[np.float64]
 RESAMPLES = 200
 FEW_UNITS = 20  # below, leave-one-out extremes enter the sensitivity interval
 FEWEST_UNITS = 6
+WORTHLESS = 0.9  # bits of Cllr above which no ratio is given
 _LEVEL = (2.5, 97.5)
 
 
@@ -266,6 +267,8 @@ class Calibration(Frozen):
                 f"The calibration begins at {self.grades[0].outputs} outputs a side; here "
                 f"{case.outputs} can be compared."
             )
+        if why_not is None and grade is not None and grade.cllr is not None:
+            why_not = _worthless(grade)
         if why_not is None and not np.isfinite(score):
             why_not = "There is no score."
         if why_not is not None or grade is None:
@@ -298,6 +301,16 @@ class Calibration(Frozen):
             {k: v for k, v in g.model_dump().items() if k != "lines"} | {"bounds": g.bounds}
             for g in self.grades
         ]
+
+
+def _worthless(grade: Grade) -> str | None:
+    """A calibration whose ratios cost as much as saying nothing gives none."""
+    if grade.cllr is None or grade.cllr <= WORTHLESS:
+        return None
+    return (
+        f"On models that took no part in the fit, ratios of this calibration cost {grade.cllr:.2f} "
+        "bits; saying nothing costs 1."
+    )
 
 
 def _grade(outputs: int, pairs: Pairs, folds: Mapping[int, int], rng: np.random.Generator) -> Grade:

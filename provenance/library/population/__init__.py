@@ -8,6 +8,11 @@ library.profiles(parts=True)          # counts, means and variances of all, as a
 
 from __future__ import annotations
 
+from provenance.library.population.freshness import (
+    require_battery,
+    require_fingerprint,
+    require_fresh,
+)
 from provenance.library.population.library import Library
 from provenance.library.population.manifest import is_library
 from provenance.library.population.profiles import Moments, Profile, Profiles, combined
@@ -24,4 +29,7 @@ __all__ = [
     "Recorded",
     "combined",
     "is_library",
+    "require_battery",
+    "require_fingerprint",
+    "require_fresh",
 ]

@@ -9,6 +9,7 @@ beside them.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,6 +134,8 @@ def take(library: Library, path: Path) -> Shared:
     bundles, labels = _about(path, rows)
     made = []
     for space in dict.fromkeys(r["space"] for r in rows):
+        if not re.fullmatch(r"[0-9a-f]{64}", str(space)):
+            raise EvidenceError(f"{path}: {str(space)[:80]!r} is no digest of a space")
         known = {b.id: b for b in bundles}
         mask = [r["space"] == space for r in rows]
         found = profiles.from_table(space, table.filter(mask), known, parts=True)

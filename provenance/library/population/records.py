@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from provenance.library.relations import Relation
 from provenance.signatures.document import Source
 from provenance.transcript import Completion, Frozen
 
+_DIGEST = r"^[0-9a-f]{64}$"
 RECORDED = "recorded"  # the battery's name where prompts were recorded without one
 
 
@@ -107,13 +109,13 @@ class Bundle(Frozen):
         False where only a profile of it was imported.
     """
 
-    id: str
+    id: str = Field(pattern=r"^[0-9a-f]{16}$")
     model: str
     version: str = ""
     session: str
     host: str
     date_utc: str
-    battery: str
+    battery: str = Field(pattern=_DIGEST)  # it names a folder
     battery_name: str
     prompts: int = Field(ge=1)
     outputs: int = Field(ge=1)
@@ -122,7 +124,7 @@ class Bundle(Frozen):
     fingerprints: tuple[str, ...] = ()
     source: str
     licence: str
-    digest: str
+    digest: str = Field(pattern=_DIGEST)
     has_texts: bool = True
 
     @property
@@ -236,8 +238,10 @@ def cleaned(recorded: Recorded) -> Recorded:
     Raises
     ------
     UsageError
-        If its date cannot be read.
+        If its date cannot be read, or the battery's digest is none.
     """
+    if recorded.battery and not re.fullmatch(_DIGEST, recorded.battery):
+        raise UsageError(f"the battery's digest is {recorded.battery[:80]!r}, expected SHA-256")
     strings = ("session", "host", "date_utc", "battery", "battery_name", "source", "licence")
     if recorded.date_utc:
         try:

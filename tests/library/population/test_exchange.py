@@ -98,3 +98,24 @@ def test_what_is_not_shared_profiles_is_told(full, tmp_path):
     )
     with pytest.raises(EvidenceError, match="not what this tool writes"):
         take(full, file)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "says"),
+    [
+        ("space", "../../../elsewhere", "no digest of a space"),
+        ("about", '{"id": "../x"}', "id"),
+        ("about", "{", "not what this tool writes"),
+    ],
+)
+def test_a_hostile_file_names_no_folder(full, tmp_path, column, value, says):
+    file = tmp_path / "shared.parquet"
+    export(full, file)
+    table = pq.read_table(file)
+    i = table.schema.get_field_index(column)
+    pq.write_table(table.set_column(i, table.schema.field(column), [[value] * 3]), file)
+    other = Library.create(tmp_path / "other")
+    with pytest.raises(EvidenceError, match=says):
+        take(other, file)
+    assert other.bundles() == []
+    assert {p.name for p in tmp_path.iterdir()} == {"models", "other", "shared.parquet"}

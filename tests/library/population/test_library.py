@@ -100,6 +100,9 @@ def test_what_a_battery_was_is_part_of_a_bundle(library, recorded):
     assert library.matched("b" * 64) == [b]
     with pytest.raises(ReferenceStale, match=r"answer core bbbb.*style aaaa"):
         library.matched("c" * 64)
+    for hostile in ("../../x", "a" * 64 + "/..", "a" * 64 + "\n"):
+        with pytest.raises(UsageError, match="expected SHA-256"):
+            library.add("m", recorded(battery=hostile, battery_name="style"))
     with pytest.raises(UsageError, match="needs its digest"):
         library.add("m", recorded(battery_name="style"))
 

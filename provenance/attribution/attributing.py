@@ -1,0 +1,518 @@
+"""From a suspect's and a reference's texts to the study document of `attribute`.
+
+Three strands, each weighed apart and none summed up: calibrated likelihood ratios for where the
+weights come from, an unusual likeness to the reference among unrelated models of a population, and
+a step towards the reference between two dates. A pure function of the evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from provenance import __version__
+from provenance.attribution import conduct, describe
+from provenance.attribution.calibration import Assessed
+from provenance.attribution.change import Change, change_towards
+from provenance.attribution.enrolled import Enrolled
+from provenance.attribution.habits import Habits, between, rates
+from provenance.attribution.identification import FEWEST, Suspect, own_bundles
+from provenance.attribution.likeness import Likeness, likeness
+from provenance.attribution.open_set import needed
+from provenance.attribution.origin import Coded, Texts, covered, space_scores
+from provenance.attribution.ratios import Ratios
+from provenance.battery import Cell
+from provenance.endpoint import Endpoint
+from provenance.findings import (
+    BatteryRef,
+    Declaration,
+    EvidenceRef,
+    Finding,
+    Habit,
+    Other,
+    Population,
+    Proposition,
+    Reason,
+    StudyDocument,
+    Verdict,
+)
+from provenance.library.parts import ENROLLED, HELD_OUT, PARTS
+from provenance.library.population import Moments
+from provenance.library.relations import Relations
+from provenance.library.space import Space
+from provenance.transcript import ROLES, Record, Role, Transcript
+
+__all__ = ["THRESHOLD", "Library", "OtherTexts", "analyse_attribution"]
+
+# log10 of the ratio from which a pair is called supported: 100.
+THRESHOLD = 2.0
+CONTRADICTED = -1.0
+PAIRS = (
+    ("same_weights", "none_of_these"),
+    ("derived", "none_of_these"),
+    ("common_base", "none_of_these"),
+)
+NULL = "unrelated_to_reference"
+OtherRole = Literal["reference", "control", "sibling", "before", "after"]
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """What an analysis knows of a library."""
+
+    enrolled: Enrolled
+    space: Space
+    ratios: Ratios | None
+    habits: Habits | None
+    relations: Relations
+
+
+@dataclass(frozen=True, slots=True)
+class OtherTexts:
+    """A further endpoint's records, from a store of its own."""
+
+    role: OtherRole
+    endpoint: Endpoint
+    records: tuple[Record, ...]
+    cells: tuple[Cell, ...]
+    root: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """Everything in the space.
+
+    ``overlap``: suspect and reference, or the library, answered a common prompt. ``names``: how a
+    library may know reference and suspect.
+    """
+
+    library: Library
+    suspect: Suspect
+    reference: Suspect
+    suspect_bundle: Moments
+    reference_bundle: Moments
+    others: tuple[tuple[OtherTexts, Suspect], ...]
+    overlap: bool
+    names: tuple[str, str]
+
+    def of(self, role: OtherRole) -> list[Suspect]:
+        return [s for other, s in self.others if other.role == role]
+
+    def held_out(self, bundle: Suspect) -> Moments | None:
+        """A bundle in the suspect's place."""
+        found = bundle.moments(HELD_OUT if self.overlap else range(PARTS))
+        return found if found is not None and found.n >= FEWEST else None
+
+
+def analyse_attribution(
+    plan: Mapping[str, Any],
+    cells: Sequence[Cell],
+    transcript: Transcript,
+    events: Sequence[Mapping[str, Any]],
+    *,
+    plan_digest: str,
+    root: str | None,
+    library: Library,
+    others: Sequence[OtherTexts],
+) -> StudyDocument:
+    """The study document of an attribution.
+
+    Parameters
+    ----------
+    plan, cells, transcript, events, plan_digest, root
+        As in `assemble.analyse_transcript`.
+    library
+        As copied into the evidence.
+    others
+        Controls, siblings, the suspect before and after, each from its own store.
+    """
+    alpha, seed = float(plan["settings"]["alpha"]), int(plan["seed"])
+    prompts = library.enrolled.prompts
+    reference = next(o for o in others if o.role == "reference")
+    others = [o for o in others if o is not reference]
+    texts: dict[Role, Texts] = {
+        "suspect": Texts.of(transcript.completed("suspect"), cells, prompts),
+        "reference": Texts.of(reference.records, reference.cells, prompts),
+    }
+    case = _case(texts, library, others, (str(reference.endpoint), plan["endpoints"]["suspect"]))
+    weighed = {} if case is None else _ratios(case, texts["suspect"])
+    alike = None if case is None else _likeness(case, alpha)
+    moved = None if case is None else _change(case, seed)
+    failed = {
+        "suspect": len(transcript.failed("suspect")),
+        "reference": sum(r.failure is not None for r in reference.records),
+    }
+    label, coded = _decide(case, texts, failed, weighed, alike, alpha)
+    own = Endpoint.parse(plan["endpoints"]["suspect"])
+    enrolled = library.enrolled
+    return StudyDocument(
+        tool_version=__version__,
+        created_utc=plan["created_utc"],
+        question=plan["question"],
+        declaration=Declaration(**plan["declaration"]),
+        reference=describe.side(reference.endpoint, own, list(reference.records), {}),
+        suspect=describe.side(
+            own, reference.endpoint, list(transcript), conduct.capabilities(events, "suspect")
+        ),
+        battery=BatteryRef(
+            name=plan["battery"]["name"], digest=plan["battery"]["digest"], cells=len(cells)
+        ),
+        plan_digest=plan_digest,
+        settings=dict(plan["settings"]) | {"rules": dict(plan["rules"])},
+        environment=plan["environment"],
+        seed=seed,
+        verdict=Verdict(
+            label=label,
+            null=NULL,
+            reasons=tuple(Reason(code=code, text="", values=values) for code, values in coded),
+        ),
+        findings=(
+            *_likeness_findings(alike, case, alpha),
+            *_change_findings(moved, alpha),
+        ),
+        propositions=_propositions(weighed, library.ratios, case, alike),
+        coverage=covered(plan, cells, transcript, texts["suspect"]).model_copy(
+            update={"reference": len(texts["reference"].completions)}
+        ),
+        failures=describe.failures(transcript, cells),
+        usage=describe.usage(
+            transcript,
+            plan["prices"],
+            {"suspect": own},
+            {"suspect": conduct.pilot_answers(events, "suspect")},
+        ),
+        others=tuple(_other(o) for o in others),
+        population=Population(
+            name=enrolled.library,
+            digest=enrolled.digest,
+            models=len(enrolled),
+            units=len({m.unit for m in enrolled.models}),
+            space=enrolled.space,
+            calibration=None if library.ratios is None else library.ratios.name,
+            sources=enrolled.sources,
+            alpha=alpha,
+            calibration_bundles=0 if alike is None else alike.unrelated,
+            decidable=alike is not None and alike.unrelated >= needed(alpha),
+            comparison="other_prompts",
+            suspect_outputs=0 if case is None else case.suspect_bundle.n,
+        ),
+        habits=_habits(texts, library),
+        alternatives=("same_training_data", "sibling", "reversed", "reformatted", "chance"),
+        deviations=tuple(e["kind"] for e in events if e["kind"] in ("resumed", "torn_line")),
+        limits=("style_not_weights", "no_direction", "moment_only", "unsigned_root"),
+        evidence=EvidenceRef(
+            records=len(transcript.attempts), root=root, earlier_runs=plan.get("earlier_runs", 0)
+        ),
+    )
+
+
+def _case(
+    texts: Mapping[Role, Texts],
+    library: Library,
+    others: Sequence[OtherTexts],
+    endpoints: tuple[str, str],
+) -> _Case | None:
+    if not all(t.completions for t in texts.values()):
+        return None
+    suspect, reference = (texts[r].in_space(library.space) for r in ("suspect", "reference"))
+    asked = library.enrolled.asked
+    # Prompts of the library count: its models stand in the suspect's place, too.
+    overlap = bool(suspect.prompts & reference.prompts) or asked is None
+    overlap = overlap or bool(suspect.prompts & (asked or frozenset()))
+    own = suspect.moments(HELD_OUT if overlap else range(PARTS))
+    theirs = reference.moments(ENROLLED if overlap else range(PARTS))
+    if own is None or theirs is None or min(own.n, theirs.n) < FEWEST:
+        return None
+    in_space = []
+    for other in others:
+        found = Texts.of(other.records, other.cells, library.enrolled.prompts)
+        if found.completions:
+            in_space.append((other, found.in_space(library.space)))
+    names = (_name(endpoints[0]), _name(endpoints[1]))
+    return _Case(library, suspect, reference, own, theirs, tuple(in_space), overlap, names)
+
+
+def _ratios(case: _Case, texts: Texts) -> dict[tuple[str, str], Assessed]:
+    """Every pair that a calibration speaks to."""
+    ratios = case.library.ratios
+    if ratios is None:
+        return {}
+    a, b = case.suspect_bundle, case.reference_bundle
+    score = float(space_scores([a], [b], case.library.space)[0, 0])
+    found = {}
+    for pair in PAIRS:
+        assessed = ratios.weigh(pair, score, (a.n, b.n), texts.completions)
+        if assessed is not None:
+            found[pair] = assessed
+    return found
+
+
+def _likeness(case: _Case, alpha: float) -> Likeness | None:
+    enrolled, space = case.library.enrolled, case.library.space
+    stand_ins = own_bundles(enrolled, case.suspect_bundle.n)
+    targets = [enrolled.moments(m.sessions, ENROLLED) for m in enrolled.models]
+    kept = [
+        i
+        for i, (a, b) in enumerate(zip(stand_ins, targets, strict=True))
+        if a is not None and b is not None and min(a.n, b.n) >= FEWEST
+    ]
+    controls = [m for c in case.of("control") if (m := case.held_out(c)) is not None]
+    if len(kept) + len(controls) < 2 or not kept:
+        return None
+    rows = [m for i in kept if (m := stand_ins[i]) is not None]
+    columns = [case.reference_bundle, *(m for i in kept if (m := targets[i]) is not None)]
+    scored = space_scores([case.suspect_bundle, *rows, *controls], columns, space)
+    for place in range(len(kept)):
+        scored[1 + place, 1 + place] = np.nan  # a model and itself
+    name, own = case.names
+    models = [enrolled.models[i] for i in kept]
+    relations = case.library.relations
+    unit = next((m.unit for m in models if m.name == name), None)
+    taught = [relations.link(m.name, name, "trained_on_outputs") for m in models]
+    students = np.array([link.holds is True and link.certainty == "sure" for link in taught])
+    maybe = np.array([link.holds is True for link in taught])
+    unrelated = np.array([m.unit != unit and m.name not in (name, own) for m in models]) & ~maybe
+    extra = np.ones(len(controls), dtype=bool)
+    return likeness(
+        scored[0],
+        scored[1:],
+        0,
+        unrelated=np.concatenate([unrelated, extra]),
+        students=np.concatenate([students, ~extra]),
+        units=[unit or "the reference", *(m.unit for m in models)],
+        alpha=alpha,
+    )
+
+
+def _change(case: _Case, seed: int) -> Change | None:
+    """On the prompts that before, after, the reference and every control answered."""
+    before, after, controls = case.of("before"), case.of("after"), case.of("control")
+    if len(before) != 1 or len(after) != 1 or not controls:
+        return None
+    every = [before[0], after[0], case.reference, *controls]
+    shared = sorted(frozenset.intersection(*(s.prompts for s in every)))
+    if len(shared) < FEWEST:
+        return None
+    rows = [s.by_prompt(shared) for s in every]
+    return change_towards(
+        rows[0], rows[1], rows[2], np.array(rows[3:]), rng=np.random.default_rng([seed, 22])
+    )
+
+
+def _decide(
+    case: _Case | None,
+    texts: Mapping[Role, Texts],
+    failed: Mapping[str, int],
+    weighed: Mapping[tuple[str, str], Assessed],
+    alike: Likeness | None,
+    alpha: float,
+) -> tuple[Any, Coded]:
+    for role in ROLES:
+        if not texts[role].completions:
+            values = {"side": role, "count": failed[role], "kind": None}
+            return "inconclusive", [("nothing_answered", values)]
+    if case is None:
+        have = min(len(t.completions) for t in texts.values())
+        return "inconclusive", [("too_few_outputs", {"have": have, "needed": FEWEST})]
+    coded = _likeness_reasons(case, alike, alpha)
+    known = {pair: a for pair, a in weighed.items() if a.log10_lr is not None}
+    if not known:
+        why = next((a.why_not for a in weighed.values() if a.why_not), "")
+        return "inconclusive", [("no_ratio", {"why_not": why or ""}), *coded]
+    strong = [
+        (pair, a)
+        for pair, a in known.items()
+        if a.log10_lr is not None
+        and a.log10_lr >= THRESHOLD
+        and a.interval is not None
+        and a.interval[0] > 0
+    ]
+    if strong:
+        reasons: Coded = [("ratio_supports", _pair_values(p, a) | _threshold()) for p, a in strong]
+        return "supported", [*reasons, *coded]
+    pair, best = max(known.items(), key=lambda item: item[1].log10_lr or 0.0)
+    assert best.log10_lr is not None
+    values = _pair_values(pair, best)
+    if all((a.interval or (0.0, 0.0))[1] <= CONTRADICTED for a in known.values()):
+        return "not_supported", [("ratio_contradicts", values), *coded]
+    if best.bounds is not None and best.bounds[1] < THRESHOLD:
+        limited = values | {"bound": best.bounds[1]} | _threshold()
+        return "inconclusive", [("ratio_bounded", limited), *coded]
+    return "inconclusive", [("ratio_weak", values | _threshold()), *coded]
+
+
+def _likeness_reasons(case: _Case, alike: Likeness | None, alpha: float) -> Coded:
+    if alike is None:
+        return []
+    values = {
+        "p": alike.p_value,
+        "alpha": alpha,
+        "null_models": alike.unrelated,
+        "caught": alike.caught,
+    }
+    code = "leans_to_reference" if alike.p_value <= alpha else "no_lean_found"
+    coded: Coded = [(code, values)]
+    if code == "leans_to_reference" and alike.rival is not None:
+        models = case.library.enrolled.models
+        coded.append(("third_source", {"name": models[alike.rival - 1].name}))
+    return coded
+
+
+def _pair_values(pair: tuple[str, str], assessed: Assessed) -> dict[str, Any]:
+    return {"hypothesis": pair[0], "against": pair[1], "log10_lr": assessed.log10_lr}
+
+
+def _threshold() -> dict[str, Any]:
+    return {"threshold": THRESHOLD}
+
+
+def _propositions(
+    weighed: Mapping[tuple[str, str], Assessed],
+    ratios: Ratios | None,
+    case: _Case | None,
+    alike: Likeness | None,
+) -> tuple[Proposition, ...]:
+    found = []
+    for pair in PAIRS:
+        assessed = weighed.get(pair)
+        if assessed is None:
+            why = "too_few_outputs" if case is None else "no_calibration"
+            found.append(Proposition(hypothesis=pair[0], against=pair[1], why_not=why))
+        else:
+            found.append(assessed.proposition(*pair))
+    taught = "students_too_few" if alike is None else "likeness_only"
+    return (
+        *found,
+        Proposition(hypothesis="trained_on_outputs", against="not", why_not=taught),
+        Proposition(hypothesis="trained_on_outputs", against="common_third_source", why_not=taught),
+        Proposition(hypothesis="mixed", against="whole", why_not="style_cannot_tell"),
+    )
+
+
+def _likeness_findings(
+    alike: Likeness | None, case: _Case | None, alpha: float
+) -> tuple[Finding, ...]:
+    if alike is None or case is None:
+        return ()
+    siblings = [m for s in case.of("sibling") if (m := case.held_out(s)) is not None]
+    scored = (
+        space_scores([case.suspect_bundle, *siblings], [case.reference_bundle], case.library.space)[
+            :, 0
+        ]
+        if siblings
+        else np.zeros(0)
+    )
+    found = [
+        Finding(
+            name="likeness",
+            speaks_to=(NULL,),
+            statistic=alike.statistic,
+            p_value=alike.p_value,
+            alpha=alpha,
+            null=NULL,
+            exactness="calibrated",
+            assumptions=("population_stands_for_others",),
+            n_reference=case.reference_bundle.n,
+            n_suspect=case.suspect_bundle.n,
+            estimand="score against the reference less the mean score against the population",
+            method=(
+                "Rank of the suspect's centred likeness among those of unrelated models of the "
+                "population and the controls, on prompts that are not compared with themselves"
+            ),
+            citation="Vovk, Gammerman & Shafer 2005",
+            values={
+                "unrelated": alike.unrelated,
+                "students_known": alike.students,
+                "students_caught": alike.caught,
+                "smallest_p": 1 / (alike.unrelated + 1),
+            },
+        )
+    ]
+    if siblings:
+        found.append(
+            Finding(
+                name="siblings",
+                effect=float(scored[0] - scored[1:].max()),
+                estimand="score of the suspect against the reference, less its nearest sibling's",
+                exactness="descriptive",
+                n_reference=case.reference_bundle.n,
+                n_suspect=case.suspect_bundle.n,
+                method=(
+                    "Where a sibling that is known to be unrelated is as near, what both were "
+                    "made from explains the likeness"
+                ),
+                values={"siblings": len(siblings)},
+            )
+        )
+    return tuple(found)
+
+
+def _change_findings(moved: Change | None, alpha: float) -> tuple[Finding, ...]:
+    if moved is None:
+        return ()
+    shared: dict[str, Any] = {
+        "effect": moved.step,
+        "estimand": "mean step towards the reference, away from the controls, per prompt",
+        "alpha": alpha,
+        "n_suspect": moved.prompts,
+        "n_reference": moved.prompts,
+    }
+    found = [
+        Finding(
+            name="change",
+            p_value=moved.p_moved,
+            null="unchanged",
+            exactness="exact",
+            assumptions=("same_host_effect",),
+            method=(
+                "Before and after exchanged within each prompt; one-sided towards the reference"
+            ),
+            citation="Fisher 1935",
+            exploratory=True,
+            values={"resamples": moved.resamples, "enumerated": moved.enumerated},
+            **shared,
+        )
+    ]
+    if moved.rank is not None:
+        found.append(
+            Finding(
+                name="change_direction",
+                p_value=moved.rank,
+                null="reference_is_a_control",
+                exactness="calibrated",
+                method="Rank of the step towards the reference among the steps to each control",
+                exploratory=True,
+                values={"controls": list(moved.controls)},
+                **shared,
+            )
+        )
+    return tuple(found)
+
+
+def _habits(texts: Mapping[Role, Texts], library: Library) -> tuple[Habit, ...]:
+    """Habits of suspect and reference beside the library's models."""
+    known = library.habits
+    if known is None:
+        return ()
+    reference = rates([c.text for c in texts["reference"].completions])
+    return between(texts["suspect"].completions, reference, "the reference", known.rates)
+
+
+def _other(other: OtherTexts) -> Other:
+    answered = [r for r in other.records if r.completion is not None]
+    assert other.role != "reference"
+    return Other(
+        role=other.role,
+        side=describe.side(other.endpoint, None, list(other.records), {}),
+        outputs=len(answered),
+        root=other.root,
+    )
+
+
+def _name(endpoint: str) -> str:
+    """The model's name, as a library may know it."""
+    parsed = Endpoint.parse(endpoint)
+    return str(parsed.option("model") or parsed.model)

@@ -1,0 +1,256 @@
+"""Attributing: was the suspect made from the reference, or trained on its outputs?"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from provenance import dossier
+from provenance.attribution.attributing import Library as Known
+from provenance.attribution.attributing import OtherRole, OtherTexts, analyse_attribution
+from provenance.battery import Cell
+from provenance.endpoint import Endpoint
+from provenance.errors import EvidenceError, UsageError
+from provenance.evidence.store import Store, is_store
+from provenance.findings import StudyDocument
+from provenance.library.population import Library
+from provenance.library.relations import Relations
+from provenance.providers.base import Provider
+from provenance.sampling.prepare import Prepared
+from provenance.sampling.prepare import prepare as prepare_sides
+from provenance.sampling.runner import ProgressCallback
+from provenance.settings import Settings
+from provenance.study.finished import Study
+from provenance.study.identification import BATTERY, copies_of, read_copies
+from provenance.study.recording import record
+from provenance.study.sides import Side, settings_of, side_of
+from provenance.study.waiting import tell, wait
+from provenance.transcript import Transcript
+
+FOLDER = "others"  # in the study's store: one store an endpoint beside the suspect
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """A prepared attribution: the suspect's plan, and the endpoints beside it."""
+
+    prepared: Prepared
+    others: tuple[tuple[OtherRole, Endpoint | Provider], ...]
+
+    def plans(self) -> list[Prepared]:
+        """What every endpoint will be asked, the suspect first."""
+        settings = self.prepared.settings
+        return [self.prepared, *(_prepare(s, settings, "record", {}) for _, s in self.others)]
+
+
+def attribute(
+    suspect: Side,
+    *,
+    reference: Side,
+    library: str | Path,
+    controls: Sequence[Side] = (),
+    siblings: Sequence[Side] = (),
+    before: Side | None = None,
+    after: Side | None = None,
+    space: str | None = None,
+    settings: Settings | None = None,
+    progress: ProgressCallback | None = None,
+    **options: Any,
+) -> Study:
+    """Weigh where a suspect comes from, against a reference.
+
+    Parameters
+    ----------
+    suspect, reference
+        As in `compare`. Live endpoints are asked the battery ``style`` unless ``battery`` says
+        otherwise; a recording brings its own prompts.
+    library
+        Folder of a library with a space, profiles and calibrations
+        (``provenance library calibrate``): the population that gives every number its meaning.
+    controls
+        Models known to be unrelated to the reference; they join the population, and are needed for
+        ``before`` and ``after``.
+    siblings
+        Other models with the suspect's base, made without the reference.
+    before, after
+        The suspect before and after the date in question.
+    space, settings, progress, **options
+        As in `identify`.
+
+    Returns
+    -------
+    Study
+        Its ``verdict.label`` is "supported", "not_supported" or "inconclusive";
+        ``document.propositions`` holds each pair of hypotheses with its log10 likelihood ratio,
+        bounds and interval, or why it was not assessed.
+
+    Raises
+    ------
+    UsageError, ProviderError, BudgetExhausted, EvidenceError
+        See `provenance.errors`.
+    """
+    return wait(
+        lambda: aattribute(
+            suspect,
+            reference=reference,
+            library=library,
+            controls=controls,
+            siblings=siblings,
+            before=before,
+            after=after,
+            space=space,
+            settings=settings,
+            progress=progress,
+            **options,
+        )
+    )
+
+
+async def aattribute(
+    suspect: Side,
+    *,
+    reference: Side,
+    library: str | Path,
+    controls: Sequence[Side] = (),
+    siblings: Sequence[Side] = (),
+    before: Side | None = None,
+    after: Side | None = None,
+    space: str | None = None,
+    settings: Settings | None = None,
+    progress: ProgressCallback | None = None,
+    **options: Any,
+) -> Study:
+    """`attribute` as a coroutine."""
+    settings, config = settings_of(settings, options)
+    dossier.require(settings.formats)
+    named: list[tuple[OtherRole, Side]] = [("reference", reference)]
+    named += [("control", c) for c in controls]
+    named += [("sibling", s) for s in siblings]
+    named += [("before", before)] if before is not None else []
+    named += [("after", after)] if after is not None else []
+    others = [(role, side_of(side, config)) for role, side in named]
+    made = await asyncio.to_thread(
+        prepare_attribution, side_of(suspect, config), others, Path(library), settings, space
+    )
+    return await _run(made, progress)
+
+
+def prepare_attribution(
+    suspect: Endpoint | Provider,
+    others: Sequence[tuple[OtherRole, Endpoint | Provider]],
+    library: Path,
+    settings: Settings,
+    space: str | None = None,
+) -> Attribution:
+    """Plan an attribution and send nothing.
+
+    Raises
+    ------
+    UsageError
+        If only one of before and after is named, or there is no control for them.
+    """
+    roles = [role for role, _ in others]
+    if ("before" in roles) != ("after" in roles):
+        raise UsageError("before and after belong together: name both, or none")
+    if "before" in roles and "control" not in roles:
+        raise UsageError("before and after need a control: a model that cannot be the source")
+    opened = Library.open(library)
+    copies = copies_of(opened, space)
+    copies["relations"] = opened.relations().model_dump(mode="json")
+    copies["others"] = {"endpoints": [[role, str(_endpoint(side))] for role, side in others]}
+    return Attribution(_prepare(suspect, settings, "attribute", copies), tuple(others))
+
+
+def conclude_attribution(made: Attribution, progress: ProgressCallback | None = None) -> Study:
+    """Ask what a prepared attribution has left to ask, analyse it and write the dossiers."""
+    return wait(lambda: _run(made, progress))
+
+
+async def _run(made: Attribution, progress: ProgressCallback | None) -> Study:
+    from provenance.study.analysis import conclude
+
+    path = await record(made.prepared, progress)
+    settings = made.prepared.settings
+    for number, (role, side) in enumerate(made.others):
+        tell(progress, f"asking the {role}")
+        await _record_other(path / FOLDER / f"{number}-{role}", side, settings, progress)
+    with Store.open(path, write=True) as store:
+        noted = {event["values"]["folder"] for event in store.notes() if event["kind"] == "other"}
+        for number, (role, _) in enumerate(made.others):
+            folder = f"{number}-{role}"
+            if folder not in noted:
+                root = Store.open(path / FOLDER / folder).root
+                store.note("other", {"folder": folder, "role": role, "root": root})
+    return await asyncio.to_thread(conclude, path, settings, progress)
+
+
+async def _record_other(
+    path: Path, side: Endpoint | Provider, settings: Settings, progress: ProgressCallback | None
+) -> None:
+    """Record an endpoint into a store of its own, and seal it; what is sealed stays."""
+    if is_store(path) and Store.open(path).finished:
+        return
+    own = settings.model_copy(update={"store": path, "new": None})
+    prepared = _prepare(side, own, "record", {})
+    await record(prepared, progress)
+    with Store.open(path, write=True) as store:
+        store.seal()
+
+
+def _prepare(
+    side: Endpoint | Provider, settings: Settings, question: str, copies: dict[str, Any]
+) -> Prepared:
+    if settings.battery is None and _endpoint(side).provider != "replay":
+        settings = settings.model_copy(update={"battery": BATTERY})
+    return prepare_sides(
+        {"suspect": side}, settings, environment=os.environ, question=question, copies=copies
+    )
+
+
+def _endpoint(side: Endpoint | Provider) -> Endpoint:
+    return side if isinstance(side, Endpoint) else side.endpoint
+
+
+def analysed(store: Store) -> StudyDocument:
+    """The study document of an attribution, recomputed from its stores; codes not spelt out.
+
+    Raises
+    ------
+    EvidenceError
+        If the store of one of the other endpoints is missing.
+    """
+    enrolled, space, ratios, habits = read_copies(store)
+    others = []
+    for event in store.notes():
+        if event["kind"] != "other":
+            continue
+        values = event["values"]
+        path = store.path / FOLDER / values["folder"]
+        if not is_store(path):
+            raise EvidenceError(f"{path} is missing: the store of the {values['role']}")
+        with Store.open(path) as opened:
+            others.append(
+                OtherTexts(
+                    role=values["role"],
+                    endpoint=Endpoint.parse(opened.plan["endpoints"]["suspect"]),
+                    records=tuple(Transcript(opened.records())),
+                    cells=tuple(Cell.model_validate(c) for c in opened.battery["cells"]),
+                    root=opened.root,
+                )
+            )
+    return analyse_attribution(
+        store.plan,
+        [Cell.model_validate(cell) for cell in store.battery["cells"]],
+        Transcript(store.records()),
+        store.notes(),
+        plan_digest=store.plan_digest,
+        root=store.root,
+        library=Known(
+            enrolled, space, ratios, habits, Relations.model_validate(store.copies["relations"])
+        ),
+        others=others,
+    )

@@ -1,0 +1,285 @@
+"""identify and attribute end to end, on a library of made-up models and through the public API."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import provenance
+from provenance.attribution import populations
+from provenance.errors import BudgetExhausted, UsageError
+from provenance.evidence.store import Store
+from provenance.library.population import Library, Output, Recorded
+from provenance.library.relations import Relation, Relations
+from provenance.library.space import Sizes
+
+WORDS = [f"w{a}{b}ing" if a % 3 else f"w{a}{b}" for a in range(12) for b in "aeiou"]
+ENDS = [". ", "! ", "; ", ", ", " - ", ".\n", ".\n\n", ":\n- "]
+UNITS, PROMPTS = 20, 96
+SMALL = Sizes(columns=2_000, rank=24, between=12, dimensions=8, sample=2_000, folds=3)
+
+
+def habits(rng):
+    return rng.dirichlet(np.full(len(WORDS), 0.3)), rng.dirichlet(np.full(len(ENDS), 0.4))
+
+
+def text(rng, words, ends):
+    parts = []
+    for _ in range(rng.integers(3, 7)):
+        parts.append(" ".join(rng.choice(WORDS, rng.integers(4, 9), p=words)).capitalize())
+        parts.append(rng.choice(ENDS, p=ends))
+    return "".join(parts)
+
+
+class World:
+    """A calibrated library, and recordings of new outputs of any model."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.rng = np.random.default_rng(21)
+        self.habits = {f"m{u}": habits(self.rng) for u in range(UNITS)}
+        self.habits["stranger"] = habits(self.rng)
+        self.library = folder / "library"
+        library = Library.create(self.library, name="made up")
+        labels = {}
+        for u in range(UNITS):
+            name = f"m{u}"
+            outputs = [Output(f"p{i}", self.text(name)) for i in range(PROMPTS)]
+            library.add(name, Recorded(outputs, session="one", licence="made here (CC0)"))
+            labels[name] = Relation(unit=f"u{u}", family=f"f{u}", certainty="sure")
+        populations.calibrate(
+            library,
+            name="made",
+            rng=np.random.default_rng(3),
+            relations=Relations(models=labels),
+            outputs=(12, 30),
+            sizes=SMALL,
+        )
+
+    def text(self, name: str) -> str:
+        return text(self.rng, *self.habits[name])
+
+    def answers(self, name: str, n: int = 100, *, prompts: str = "q", texts=None) -> str:
+        """A recording of new outputs, on prompts that the library does not know."""
+        path = self.folder / f"{name}-{prompts}-{self.rng.integers(1 << 40)}.jsonl"
+        rows = [
+            {
+                "model": name,
+                "prompt_id": f"{prompts}{i}",
+                "sample": 0,
+                "output": self.text(name) if texts is None else texts[i % len(texts)],
+            }
+            for i in range(n)
+        ]
+        path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+        return f"replay:{path}"
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    return World(tmp_path_factory.mktemp("world"))
+
+
+def identify(world, suspect, **options):
+    options = {"alpha": 0.05, "seed": 1, "formats": [], "new": True} | options
+    store = world.folder / f"study-{world.rng.integers(1 << 40)}"
+    return provenance.identify(suspect, library=world.library, store=store, **options)
+
+
+def attribute(world, suspect, reference, **options):
+    options = {"alpha": 0.05, "seed": 1, "formats": [], "new": True} | options
+    store = world.folder / f"study-{world.rng.integers(1 << 40)}"
+    return provenance.attribute(
+        suspect, reference=reference, library=world.library, store=store, **options
+    )
+
+
+def test_a_known_model_is_in_the_set(world):
+    study = identify(world, world.answers("m3"))
+    inside = [c.name for c in study.document.candidates if c.in_set]
+    assert "m3" in inside
+    assert study.document.candidates[0].name == "m3"
+    assert len(inside) <= 3
+    population = study.document.population
+    assert population is not None
+    assert population.calibration_bundles == UNITS
+    assert population.decidable
+    assert population.suspect_outputs == 100
+    assert study.document.candidates[0].log10_lr is not None
+    finding = study.findings[0]
+    assert finding.name == "open_set"
+    assert finding.p_value == study.document.candidates[0].p_value
+
+
+def test_over_all_models_the_set_keeps_its_coverage(world):
+    inside = 0
+    for u in range(UNITS):
+        study = identify(world, world.answers(f"m{u}", 60))
+        inside += next(c for c in study.document.candidates if c.name == f"m{u}").in_set
+    assert inside >= UNITS - 4  # 95% on average: 16 or fewer of 20 has probability .02
+
+
+def test_a_stranger_gets_an_empty_set(world):
+    study = identify(world, world.answers("stranger"))
+    assert study.verdict.label == "none_of_these"
+    assert study.verdict.null == "one_of_the_library"
+    assert study.findings[0].p_value == 1 / (UNITS + 1)
+    assert not any(c.in_set for c in study.document.candidates)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["The same constant answer."],
+        ["\x1b[31m<script>alert(1)</script> \ud800 \u202e" + "word " * 30, "### " * 5_000],
+        ["Нет, это другой язык. " * 20, "他们说的是另一种语言。" * 20],
+    ],
+    ids=["constant", "hostile", "other languages"],
+)
+def test_odd_texts_get_no_support(world, texts):
+    study = identify(world, world.answers("odd", texts=texts), formats=["md", "html"])
+    assert study.verdict.label in ("none_of_these", "inconclusive")
+    assert all((c.log10_lr or -1) <= 0 for c in study.document.candidates)
+    for path in study.written.values():
+        content = path.read_text(encoding="utf-8")
+        assert "<script>" not in content
+        assert "\x1b" not in content
+
+
+def test_too_few_models_for_the_level_is_said(world):
+    study = identify(world, world.answers("m1"), alpha=0.01)
+    assert study.verdict.label == "inconclusive"
+    assert study.verdict.reasons[0].code == "too_few_bundles"
+    assert study.verdict.reasons[0].values == {"have": UNITS, "needed": 99, "alpha": 0.01}
+
+
+def test_too_few_outputs_and_none_at_all(world):
+    study = identify(world, world.answers("m1", 6))
+    assert study.verdict.reasons[0].code == "too_few_outputs"
+    empty = identify(world, world.answers("m1", 30, texts=["  "]))
+    assert empty.verdict.label == "inconclusive"
+
+
+def test_identify_is_recomputed_by_verify_and_notices_a_touched_copy(world):
+    study = identify(world, world.answers("m5"), formats=["md", "json"])
+    assert provenance.verify(study.store).ok
+    again = provenance.analyse(study.store)
+    assert again.verdict == study.verdict
+    copy = study.store / "copies" / "population.json"
+    copy.write_bytes(copy.read_bytes().replace(b'"m5"', b'"m6"', 1))
+    assert not provenance.verify(study.store).ok
+
+
+def test_an_interrupted_identification_resumes(world):
+    suspect = world.answers("m2")
+    live = "simulated:" + _simulated(world)
+    store = world.folder / "interrupted"
+    options = {
+        "library": world.library,
+        "alpha": 0.05,
+        "formats": [],
+        "store": store,
+        "battery": "style",
+    }
+    with pytest.raises(BudgetExhausted):
+        provenance.identify(live, max_requests=20, **options)
+    assert not Store.open(store).finished
+    study = provenance.identify(live, max_requests=500, **options)
+    assert study.document.coverage.suspect == 90
+    assert provenance.verify(store).ok
+    assert suspect.startswith("replay:")
+
+
+def _simulated(world):
+    answers = {world.text("m2").strip() or "x": 1.0 for _ in range(40)}
+    lines = ",".join(f"{json.dumps(k)} = {1 / len(answers)}" for k in answers)
+    path = world.folder / "live.toml"
+    path.write_text(f'[models.a]\ncells."*" = {{{lines}}}\n', encoding="utf-8")
+    return f"{path},model=a"
+
+
+def test_the_same_model_is_supported_as_far_as_the_pairs_reach(world):
+    ratios, likenesses = [], []
+    for u in (1, 4, 6, 9, 12):
+        study = attribute(world, world.answers(f"m{u}"), world.answers(f"m{u}", prompts="r"))
+        first = study.document.propositions[0]
+        assert (first.hypothesis, first.against) == ("same_weights", "none_of_these")
+        assert first.log10_lr is not None
+        assert first.bound_high is not None
+        # Twenty units: the known pairs cannot support a ratio of 100.
+        assert first.log10_lr <= first.bound_high < 2
+        assert study.verdict.label == "inconclusive"
+        assert study.verdict.reasons[0].code == "ratio_bounded"
+        ratios.append(first.log10_lr)
+        likenesses.append(study.findings[0].p_value)
+    assert np.median(ratios) > 0.5
+    assert np.median(likenesses) <= 0.1
+
+
+def test_an_unrelated_model_is_not_supported(world):
+    study = attribute(world, world.answers("stranger"), world.answers("m4", prompts="r"))
+    assert study.verdict.label == "not_supported"
+    first = study.document.propositions[0]
+    assert first.log10_lr == first.bound_low
+    assert first.clipped
+    assert all(
+        p.why_not for p in study.document.propositions if p.hypothesis == "trained_on_outputs"
+    )
+
+
+def test_controls_siblings_and_a_change_between_two_dates(world):
+    """After: half of the texts are the reference's own kind."""
+    mixed = [world.text("m7") if i % 2 else world.text("m4") for i in range(100)]
+    study = attribute(
+        world,
+        world.answers("m7", texts=mixed),
+        world.answers("m4"),
+        before=world.answers("m7"),
+        after=world.answers("m7", texts=mixed),
+        controls=[world.answers(f"m{i}") for i in range(10, 16)],
+        siblings=[world.answers("m8")],
+    )
+    named = {f.name: f for f in study.findings}
+    assert set(named) >= {"likeness", "siblings", "change", "change_direction"}
+    change, direction = named["change"], named["change_direction"]
+    assert change.p_value is not None
+    assert change.p_value <= 0.02
+    assert change.effect is not None
+    assert change.effect > 0
+    assert direction.p_value == 1 / 7
+    assert [o.role for o in study.document.others] == [
+        *["control"] * 6, "sibling", "before", "after",
+    ]  # fmt: skip
+    assert all(o.outputs == 100 and o.root for o in study.document.others)
+
+
+def test_attribute_is_recomputed_by_verify_and_names_a_touched_store(world):
+    study = attribute(world, world.answers("m9"), world.answers("m4"), formats=["md", "json"])
+    assert provenance.verify(study.store).ok
+    transcript = study.store / "others" / "0-reference" / "transcript.jsonl"
+    lines = transcript.read_bytes().splitlines(keepends=True)
+    lines[4] = lines[4].replace(b'"finish_reason"', b'"finish_reasom"', 1)
+    transcript.write_bytes(b"".join(lines))
+    found = provenance.verify(study.store)
+    assert not found.ok
+    assert any("others/0-reference" in problem for problem in found.problems)
+    assert found.first_record == 4
+
+
+def test_before_and_after_belong_together(world):
+    suspect, reference = world.answers("m1", 20), world.answers("m2", 20)
+    with pytest.raises(UsageError, match="before and after belong together"):
+        attribute(world, suspect, reference, before=suspect)
+    with pytest.raises(UsageError, match="need a control"):
+        attribute(world, suspect, reference, before=suspect, after=suspect)
+
+
+def test_a_library_without_a_space_says_what_to_do(tmp_path, world):
+    Library.create(tmp_path / "empty")
+    with pytest.raises(UsageError, match="library calibrate"):
+        provenance.identify(world.answers("m1", 20), library=tmp_path / "empty", formats=[])
+    with pytest.raises(UsageError, match="no library at"):
+        provenance.identify(world.answers("m1", 20), library=tmp_path / "none", formats=[])
