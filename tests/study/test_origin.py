@@ -249,7 +249,8 @@ def test_controls_siblings_and_a_change_between_two_dates(world):
     assert change.p_value <= 0.02
     assert change.effect is not None
     assert change.effect > 0
-    assert direction.p_value == 1 / 7
+    assert direction.p_value is not None
+    assert direction.p_value <= 3 / 7
     assert [o.role for o in study.document.others] == [
         *["control"] * 6, "sibling", "before", "after",
     ]  # fmt: skip
