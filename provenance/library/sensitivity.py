@@ -1,6 +1,7 @@
 """What a plan could see: the smallest share of each panel member's answers that it detects.
 
-Power comes from the plan and the panel alone. The reference is not known before it is sampled, and
+Power is that of the decision: Holm over the families and the panel test. It comes from the plan
+and the panel alone. The reference is not known before it is sampled, and
 afterwards its few draws are too noisy to stand for its distribution (a substitute that answers
 exactly alike would look detectable). So members of the panel stand in for it in turn, and the
 median is told.
@@ -106,6 +107,13 @@ def detectable_shares(
             continue
         own = [_most_frequent(stand_in.cells[cell]) for cell, _, _, _ in asked]
         families: dict[str, int] = {}
+        answers = {
+            member.name: [
+                _shares(member.cells.get(row[0]) or table, table)
+                for row, table in zip(asked, own, strict=True)
+            ]
+            for member in members
+        }
         power = plan_power(
             [_own_shares(table) for table in own],
             [n for _, _, n, _ in asked],
@@ -113,15 +121,12 @@ def detectable_shares(
             alpha=alpha,
             rng=np.random.default_rng([_SEED, number]),
             families=[families.setdefault(family, len(families)) for _, family, _, _ in asked],
+            panel=list(answers.values()),
         )
         for member in members:
             if member.name == stand_in.name:
                 continue
-            answers = [
-                _shares(member.cells.get(row[0]) or table, table)
-                for row, table in zip(asked, own, strict=True)
-            ]
-            share = power.minimum_detectable_dilution(answers, power=POWER)
+            share = power.minimum_detectable_dilution(answers[member.name], power=POWER)
             found[member.name].append(_WORST if share is None else share)
     return {
         name: round(value, 3) if (value := median(values)) <= 1 else None

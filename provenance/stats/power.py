@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from provenance.stats.fused import combine, normal_scores
 from provenance.stats.parts import category_scores
+from provenance.stats.substitutes import WEIGHT
 
 GRID = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0)
 NULL_REPLICATES = 3_000
@@ -33,9 +34,13 @@ class PlannedPower:
     Attributes
     ----------
     alpha
-        Level of the decision; Holm over families rejects at least one at ``alpha / families``.
+        Level of the decision; Holm over families, and the panel test where there is a panel,
+        rejects at least one at ``alpha`` divided by their number.
     thresholds
         Of the fused statistic, by family.
+    directions, panel_threshold
+        Per cell the scores of its categories towards each substitute, shape (substitutes, k), and
+        the threshold of their largest standardised sum; empty and infinite without a panel.
     """
 
     reference: tuple[NDArray[np.float64], ...]
@@ -46,9 +51,11 @@ class PlannedPower:
     thresholds: NDArray[np.float64]
     null: tuple[NDArray[np.float64], ...]
     rng: np.random.Generator
+    directions: tuple[NDArray[np.float64], ...] = ()
+    panel_threshold: float = np.inf
 
     def at(self, suspect: Sequence[NDArray[np.float64]], *, replicates: int = REPLICATES) -> float:
-        """Probability that at least one family rejects if the suspect answers like this.
+        """Probability that a family or the panel test rejects if the suspect answers like this.
 
         Parameters
         ----------
@@ -58,14 +65,19 @@ class PlannedPower:
         suspect = _distributions(suspect)
         _same_shapes(self.reference, suspect)
         rejects = np.zeros(replicates, dtype=np.bool_)
+        sums = _Sums.none(replicates, self.directions)
         for members, rows, threshold in zip(
             _members(self.family), self.null, self.thresholds, strict=True
         ):
             changed = [c for c in members if not np.array_equal(self.reference[c], suspect[c])]
-            if not changed:
+            if not changed and not self.directions:
                 continue
-            values = self._simulate(members, suspect, replicates)
-            rejects |= combine(normal_scores(values, rows)) >= threshold
+            values, towards = self._simulate(members, suspect, replicates)
+            sums = sums.plus(towards)
+            if changed:
+                rejects |= combine(normal_scores(values, rows)) >= threshold
+        if self.directions:
+            rejects |= sums.largest() >= self.panel_threshold
         return float(rejects.mean())
 
     def minimum_detectable_dilution(
@@ -116,7 +128,7 @@ class PlannedPower:
 
     def _simulate(
         self, members: Sequence[int], suspect: Sequence[NDArray[np.float64]], replicates: int
-    ) -> NDArray[np.float64]:
+    ) -> tuple[NDArray[np.float64], _Sums]:
         return _statistics(
             [self.reference[c] for c in members],
             [suspect[c] for c in members],
@@ -124,6 +136,7 @@ class PlannedPower:
             [self.n_suspect[c] for c in members],
             replicates,
             self.rng,
+            [self.directions[c] for c in members] if self.directions else [],
         )
 
 
@@ -135,6 +148,7 @@ def plan_power(
     alpha: float,
     rng: np.random.Generator,
     families: Sequence[int] | None = None,
+    panel: Sequence[Sequence[NDArray[np.float64]]] = (),
     replicates: int = NULL_REPLICATES,
 ) -> PlannedPower:
     """Simulate a plan's thresholds; the object returned answers for any number of suspects.
@@ -150,6 +164,9 @@ def plan_power(
     families
         Family of each cell; None: one family. Holm over them is accounted for by α/families,
         at which its first rejection happens.
+    panel
+        Per substitute and cell, probabilities over the same categories: the panel test
+        (`provenance.stats.substitutes.panel_test`) is then one more hypothesis of Holm's.
     replicates
         Simulated plans behind each threshold. Tails beyond 5% are extrapolated with the
         exponential that the mean excess gives.
@@ -175,18 +192,25 @@ def plan_power(
     if len(family) != cells:
         raise ValueError(f"expected a family for each of {cells} cells, found {len(family)}")
     members = _members(family)
+    for table in panel:
+        _same_shapes(reference, _distributions(table))
+    directions = _directions(reference, n_reference, n_suspect, panel)
+    level = alpha / (len(members) + bool(panel))
+    sums = _Sums.none(replicates, directions)
     null, thresholds = [], []
     for cell_numbers in members:
-        rows = _statistics(
+        rows, towards = _statistics(
             [reference[c] for c in cell_numbers],
             [reference[c] for c in cell_numbers],
             [n_reference[c] for c in cell_numbers],
             [n_suspect[c] for c in cell_numbers],
             replicates,
             rng,
+            [directions[c] for c in cell_numbers] if directions else [],
         )
+        sums = sums.plus(towards)
         null.append(rows)
-        thresholds.append(_threshold(combine(normal_scores(rows, rows)), alpha / len(members)))
+        thresholds.append(_threshold(combine(normal_scores(rows, rows)), level))
     return PlannedPower(
         reference=tuple(reference),
         n_reference=tuple(n_reference),
@@ -196,6 +220,8 @@ def plan_power(
         thresholds=np.array(thresholds),
         null=tuple(null),
         rng=rng,
+        directions=directions,
+        panel_threshold=_threshold(sums.largest(), level) if directions else np.inf,
     )
 
 
@@ -285,6 +311,50 @@ def _threshold(values: NDArray[np.float64], level: float) -> float:
     return start + excess * float(np.log(TAIL / level))
 
 
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """Centred sums of scores towards each substitute, and their variances over relabellings.
+
+    Shape (replicates, substitutes) both.
+    """
+
+    total: NDArray[np.float64]
+    variance: NDArray[np.float64]
+
+    @classmethod
+    def none(cls, replicates: int, directions: Sequence[NDArray[np.float64]]) -> _Sums:
+        width = len(directions[0]) if len(directions) else 0
+        return cls(np.zeros((replicates, width)), np.zeros((replicates, width)))
+
+    def plus(self, other: _Sums) -> _Sums:
+        return _Sums(self.total + other.total, self.variance + other.variance)
+
+    def largest(self) -> NDArray[np.float64]:
+        """The largest standardised sum of each replicate."""
+        scale = np.sqrt(np.where(self.variance > 0, self.variance, 1.0))
+        largest: NDArray[np.float64] = (self.total / scale).max(axis=1)
+        return largest
+
+
+def _directions(
+    reference: Sequence[NDArray[np.float64]],
+    n_reference: Sequence[int],
+    n_suspect: Sequence[int],
+    panel: Sequence[Sequence[NDArray[np.float64]]],
+) -> tuple[NDArray[np.float64], ...]:
+    """Scores log(1 + w(r/p − 1)) of every category, with the reference for the pooled share.
+
+    A category that was seen has at least one of the pooled draws.
+    """
+    if not panel:
+        return ()
+    found = []
+    for c, (p, n, m) in enumerate(zip(reference, n_reference, n_suspect, strict=True)):
+        pooled = np.maximum(p, 1 / (n + m))
+        found.append(np.log1p(WEIGHT * (np.array([t[c] for t in panel]) / pooled - 1)))
+    return tuple(found)
+
+
 def _statistics(
     reference: Sequence[NDArray[np.float64]],
     suspect: Sequence[NDArray[np.float64]],
@@ -292,22 +362,40 @@ def _statistics(
     n_suspect: Sequence[int],
     replicates: int,
     rng: np.random.Generator,
-) -> NDArray[np.float64]:
-    """The four of `parts.CATEGORICAL` for simulated counts, shape (replicates, 4).
+    directions: Sequence[NDArray[np.float64]],
+) -> tuple[NDArray[np.float64], _Sums]:
+    """The four of `parts.CATEGORICAL` for simulated counts, shape (replicates, 4), and the panel's.
 
     Each is divided by its deviation over relabellings of its own replicate, as the permutation
     test does implicitly.
     """
     totals = np.zeros((replicates, 4))
     variances = np.zeros((replicates, 4))
-    for p, q, n, m in zip(reference, suspect, n_reference, n_suspect, strict=True):
+    sums = _Sums.none(replicates, directions)
+    for i, (p, q, n, m) in enumerate(zip(reference, suspect, n_reference, n_suspect, strict=True)):
         theirs = rng.multinomial(m, q, size=replicates).astype(np.float64)
-        terms, spread = cell_terms(rng.multinomial(n, p, size=replicates) + theirs, theirs, n, m)
+        pooled = rng.multinomial(n, p, size=replicates) + theirs
+        terms, spread = cell_terms(pooled, theirs, n, m)
         totals += terms
         variances += spread
+        if len(directions):
+            sums = sums.plus(_towards(directions[i], pooled, theirs, n, m))
     standard = totals / np.sqrt(np.where(variances > 0, variances, 1.0))
     standard[:, 2:] **= 2
-    return standard
+    return standard, sums
+
+
+def _towards(
+    scores: NDArray[np.float64],
+    pooled: NDArray[np.float64],
+    theirs: NDArray[np.float64],
+    n: int,
+    m: int,
+) -> _Sums:
+    size = n + m
+    total = (theirs - pooled * (m / size)) @ scores.T
+    spread = pooled @ (scores**2).T - (pooled @ scores.T) ** 2 / size
+    return _Sums(total, np.maximum(n * m / (size * max(size - 1, 1)) * spread, 0.0))
 
 
 def cell_terms(

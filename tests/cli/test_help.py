@@ -7,7 +7,18 @@ import typer
 from provenance.cli import app
 
 VERBS = [
-    *("demo", "doctor", "plan", "compare", "sample", "identify", "attribute", "report", "verify"),
+    *(
+        "demo",
+        "doctor",
+        "plan",
+        "power",
+        "compare",
+        "sample",
+        "identify",
+        "attribute",
+        "report",
+        "verify",
+    ),
 ]
 PAGES = [(v,) for v in VERBS] + [
     *(("probes", v) for v in ("list", "show", "check", "generate")),

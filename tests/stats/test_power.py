@@ -133,3 +133,24 @@ def test_errors():
     plan = plan_power(p, [5], [5], alpha=0.01, rng=rng)
     with pytest.raises(ValueError, match="same cells"):
         plan.at([np.array([1.0])])
+
+
+def test_a_panel_adds_power_for_its_members_and_keeps_the_level() -> None:
+    """Eight families of three cells: the panel test pools what Holm splits."""
+    rng = np.random.default_rng(31)
+    reference, substitute = _models(rng, 24), _models(rng, 24)
+    others = [_models(rng, 24) for _ in range(5)]
+    numbers, families = [10] * 24, [c // 3 for c in range(24)]
+    plain = plan_power(reference, numbers, numbers, alpha=0.01, rng=rng, families=families)
+    pooled = plan_power(
+        reference,
+        numbers,
+        numbers,
+        alpha=0.01,
+        rng=rng,
+        families=families,
+        panel=[substitute, *others],
+    )
+    mixed = [0.75 * p + 0.25 * q for p, q in zip(reference, substitute, strict=True)]
+    assert pooled.at(mixed) > plain.at(mixed) + 0.2
+    assert pooled.at(reference, replicates=4_000) <= 0.01 + 3 * np.sqrt(0.01 * 0.99 / 4_000)
