@@ -8,6 +8,7 @@ from provenance.dossier.blocks import LABEL, Line, Plot
 from provenance.dossier.text import visible
 
 WIDTH = 72
+_ROOM = 28  # for labels that begin near the right end
 _PENS = {"solid": "·", "dashed": "-", "dotted": ":"}
 _MARKS = {"open": "○", "filled": "◆", "none": ""}
 
@@ -15,7 +16,7 @@ _MARKS = {"open": "○", "filled": "◆", "none": ""}
 def draw(figure: Plot) -> list[str]:
     """Lines of text; every label stands on the canvas or, where there is no room, under it."""
     height = max(6, round(WIDTH * figure.height / 2))
-    grid = [[" "] * WIDTH for _ in range(height)]
+    grid = [[" "] * (WIDTH + _ROOM) for _ in range(height)]
 
     def at(x: float, y: float) -> tuple[int, int]:
         return (

@@ -14,6 +14,14 @@ _TITLES = {
     "attribute": "Attribution of a language model",
     "identify": "Identification of a language model",
 }
+# What only a comparison of two sides has.
+_OF_COMPARISONS = (
+    cells.figures,
+    findings.families,
+    findings.yardstick,
+    findings.sensitivity,
+    cells.every_cell,
+)
 _SECTIONS = (
     verdict.headline,
     verdict.meaning,
@@ -43,6 +51,8 @@ def build(document: StudyDocument) -> Dossier:
     """Lay out a study document."""
     blocks: list[Block] = []
     for section in _SECTIONS:
+        if section in _OF_COMPARISONS and document.question in ("identify", "attribute"):
+            continue
         blocks += section(document)
     reference, suspect = record.label(document.reference), record.label(document.suspect)
     root = document.evidence.root

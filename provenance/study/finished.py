@@ -49,9 +49,10 @@ class Study:
 
     @property
     def unanswered(self) -> tuple[str, ...]:
-        """Sides that gave no answer at all."""
+        """Sides that were asked and gave no answer at all."""
         coverage = self.document.coverage
-        return tuple(r for r in ("reference", "suspect") if getattr(coverage, r) == 0)
+        asked = ("suspect",) if self.document.question == "identify" else ("reference", "suspect")
+        return tuple(role for role in asked if getattr(coverage, role) == 0)
 
     def frame(self, name: FrameName = "cells") -> pd.DataFrame:
         """A pandas frame: ``cells`` (a row a category), ``findings``, or ``completions``."""

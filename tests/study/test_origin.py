@@ -125,6 +125,7 @@ def test_over_all_models_the_set_keeps_its_coverage(world):
 def test_a_stranger_gets_an_empty_set(world):
     study = identify(world, world.answers("stranger"))
     assert study.verdict.label == "none_of_these"
+    assert study.unanswered == ()
     assert study.verdict.null == "one_of_the_library"
     assert study.findings[0].p_value == 1 / (UNITS + 1)
     assert not any(c.in_set for c in study.document.candidates)

@@ -39,8 +39,8 @@ def candidates(document: StudyDocument) -> list[Block]:
     rows = tuple(_candidate(c, alpha) for c in shown)
     caption = (
         "Models of the library. p: of the null hypothesis that the suspect's outputs are this "
-        f"model's, each at α = {alpha:g}. LR: this model against a model of another maker, within "
-        "the bounds of the calibration."
+        f"model's, each at α = {alpha:g}. LR: this model against a model of another maker; * at a "
+        "bound of the calibration."
     )
     blocks: list[Block] = [Heading("Models of the library"), Table(caption, _CANDIDATES, rows)]
     rest = len(document.candidates) - len(shown)
