@@ -65,7 +65,7 @@ def rungs() -> dict[str, tuple[str, int]]:
     }
 
 
-TEXTS = {"base": 6, "served again": 6, "Q8_0": 6, "Q4_0": 6, "temperature .8": 3, "noise 3%": 3}
+TEXTS = {"base": 4, "served again": 4, "Q8_0": 4, "Q4_0": 4}
 
 
 async def draw(endpoint: str, cells: list[Cell], n: list[int], tokens: int, seed: int) -> list:

@@ -131,7 +131,7 @@ def test_language_title_and_headings(browser: Any, page: Page, document: StudyDo
     browser.open(page(document))
     assert browser.evaluate("document.documentElement.lang") == "en"
     assert browser.evaluate("document.title").startswith(
-        ("Comparison of", "Attribution of", "Study of")
+        ("Comparison of", "Attribution of", "Identification of", "Study of")
     )
     assert browser.evaluate("document.compatMode") == "CSS1Compat"
     headings = "[...document.querySelectorAll('h1,h2,h3,h4,h5,h6')].map(e => +e.tagName[1])"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -62,15 +63,21 @@ class World:
     def text(self, name: str) -> str:
         return text(self.rng, *self.habits[name])
 
+    def some(self, name: str, n: int, salt: str) -> list[str]:
+        """Texts that hang on their name alone, whatever ran before."""
+        rng = np.random.default_rng(zlib.crc32(f"{name} {salt}".encode()))
+        return [text(rng, *self.habits[name]) for _ in range(n)]
+
     def answers(self, name: str, n: int = 100, *, prompts: str = "q", texts=None) -> str:
         """A recording of new outputs, on prompts that the library does not know."""
+        texts = self.some(name, n, prompts) if texts is None else texts
         path = self.folder / f"{name}-{prompts}-{self.rng.integers(1 << 40)}.jsonl"
         rows = [
             {
                 "model": name,
                 "prompt_id": f"{prompts}{i}",
                 "sample": 0,
-                "output": self.text(name) if texts is None else texts[i % len(texts)],
+                "output": texts[i % len(texts)],
             }
             for i in range(n)
         ]
@@ -195,7 +202,7 @@ def test_an_interrupted_identification_resumes(world):
 
 
 def _simulated(world):
-    answers = {world.text("m2").strip() or "x": 1.0 for _ in range(40)}
+    answers = {t.strip(): 1.0 for t in world.some("m2", 40, "live")}
     lines = ",".join(f"{json.dumps(k)} = {1 / len(answers)}" for k in answers)
     path = world.folder / "live.toml"
     path.write_text(f'[models.a]\ncells."*" = {{{lines}}}\n', encoding="utf-8")
@@ -233,15 +240,17 @@ def test_an_unrelated_model_is_not_supported(world):
 
 def test_controls_siblings_and_a_change_between_two_dates(world):
     """After: half of the texts are the reference's own kind."""
-    mixed = [world.text("m7") if i % 2 else world.text("m4") for i in range(100)]
+    n = 200
+    own, theirs = world.some("m7", n, "after"), world.some("m4", n, "after")
+    mixed = [own[i] if i % 2 else theirs[i] for i in range(n)]
     study = attribute(
         world,
-        world.answers("m7", texts=mixed),
-        world.answers("m4"),
-        before=world.answers("m7"),
-        after=world.answers("m7", texts=mixed),
-        controls=[world.answers(f"m{i}") for i in range(10, 16)],
-        siblings=[world.answers("m8")],
+        world.answers("m7", n, texts=mixed),
+        world.answers("m4", n),
+        before=world.answers("m7", n),
+        after=world.answers("m7", n, texts=mixed),
+        controls=[world.answers(f"m{i}", n) for i in range(10, 16)],
+        siblings=[world.answers("m8", n)],
     )
     named = {f.name: f for f in study.findings}
     assert set(named) >= {"likeness", "siblings", "change", "change_direction"}
@@ -255,7 +264,7 @@ def test_controls_siblings_and_a_change_between_two_dates(world):
     assert [o.role for o in study.document.others] == [
         *["control"] * 6, "sibling", "before", "after",
     ]  # fmt: skip
-    assert all(o.outputs == 100 and o.root for o in study.document.others)
+    assert all(o.outputs == n and o.root for o in study.document.others)
 
 
 def test_attribute_is_recomputed_by_verify_and_names_a_touched_store(world):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 from provenance.dossier.blocks import (
     Block,
     Column,
@@ -15,6 +17,7 @@ from provenance.dossier.blocks import (
 )
 from provenance.dossier.numbers import UNKNOWN, count, counted, interval, p_value, percent, signed
 from provenance.dossier.numbers import significant as rounded
+from provenance.dossier.text import visible
 from provenance.findings import Candidate, LibraryMap, Population, StudyDocument
 
 MOST = 20
@@ -27,7 +30,8 @@ _CANDIDATES = (
     Column("log₁₀ LR", "number", 0),
     Column("Interval", "number", 0),
 )
-_NAMES = 26  # characters of a leaf's label
+_NAMES = 21  # columns of a leaf's label
+_LEAF = 0.4  # where the leaves of a tree stand
 
 
 def candidates(document: StudyDocument) -> list[Block]:
@@ -187,10 +191,10 @@ def _tree(found: LibraryMap) -> Plot:
     order = _order(found)
     y = {leaf: 1 - (i + 0.5) / leaves for i, leaf in enumerate(order)}
     top = max((m.height for m in found.merges), default=1.0) or 1.0
-    x = dict.fromkeys(range(leaves), 0.68)
+    x = dict.fromkeys(range(leaves), _LEAF)
     lines, spots = [], []
     for i, merge in enumerate(found.merges):
-        here = 0.68 * (1 - merge.height / top)
+        here = _LEAF * (1 - merge.height / top)
         lines.append(
             Line(
                 "",
@@ -208,7 +212,7 @@ def _tree(found: LibraryMap) -> Plot:
     for leaf, point in enumerate(found.points):
         name = _short(point.name)
         mark = "none" if point.role == "library" else "filled"
-        spots.append(Spot(0.69, y[leaf], name, mark))  # type: ignore[arg-type]
+        spots.append(Spot(_LEAF + 0.01, y[leaf], name, mark))  # type: ignore[arg-type]
     caption = (
         "The same models joined by average distance. Figures: in how many of 100 resamplings of "
         "the prompts the same group forms. A tree of likeness, not of descent."
@@ -224,8 +228,25 @@ def _tree(found: LibraryMap) -> Plot:
 
 
 def _short(name: str) -> str:
-    """What fits beside a leaf; the whole name stands in the table of candidates."""
-    return name if len(name) <= _NAMES else f"{name[: _NAMES - 1]}…"
+    """What fits beside a leaf, on a phone too; the whole name stands in the table of candidates."""
+    shown = visible(name, 200)
+    if _columns(shown) <= _NAMES:
+        return shown
+    head, tail = "", ""
+    # From both ends: versions differ at the end, makers at the beginning.
+    for character in shown:
+        if _columns(head + character) > 2 * _NAMES // 3:
+            break
+        head += character
+    for character in reversed(shown):
+        if _columns(head + tail + character) >= _NAMES:
+            break
+        tail = character + tail
+    return f"{head}…{tail}"
+
+
+def _columns(text: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def _order(found: LibraryMap) -> list[int]:
