@@ -1,5 +1,6 @@
 # make demo   compare real language models on this machine, no key and no hub needed
 # make test   lint, types, layers, the whole suite, and the suite's packaging part on the wheel
+# make zoo    record the ladder of suspects that benchmarks/identity.py reads; resumable
 # make demo GEMMA=no leaves out the third case (a model with its own terms).
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ GEMMA  ?= yes
 # The CPU build is enough and small. Elsewhere any torch >= 2.6 will do.
 TORCH  ?= torch==2.13.0
 
-.PHONY: demo test lint install install-test browser clean
+.PHONY: demo zoo test lint install install-test browser clean
 
 $(VENV)/.python:
 	@$(PYTHON) -m venv $(VENV)
@@ -34,6 +35,9 @@ install-test: $(VENV)/.installed-test
 
 demo: $(VENV)/.installed
 	@$(BIN)/python benchmarks/live_demo.py --gemma $(GEMMA)
+
+zoo: $(VENV)/.installed-test
+	@$(BIN)/python benchmarks/zoo.py
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

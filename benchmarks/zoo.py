@@ -121,7 +121,9 @@ def border_cells(pilot: dict[str, list[str]]) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--recordings", type=int, help="at most so many of each rung")
+    parser.add_argument("--only", help="comma list of rungs")
     arguments = parser.parse_args()
+    wanted = arguments.only.split(",") if arguments.only else None
     ZOO.mkdir(exist_ok=True)
     cells = {c.id: c for c in candidates()}
     base = f"transformers:{local_models.smollm2()}"
@@ -140,9 +142,13 @@ def main() -> None:
         plan.write_text(json.dumps(content, indent=1), encoding="utf-8")
     chosen = json.loads(plan.read_text(encoding="utf-8"))
     for name, (endpoint, recordings) in rungs().items():
+        if wanted is not None and name not in wanted:
+            continue
         recordings = min(recordings, arguments.recordings or recordings)
         record_short(name, endpoint, recordings, chosen, cells)
     for name, recordings in TEXTS.items():
+        if wanted is not None and name not in wanted:
+            continue
         record_texts(name, rungs()[name][0], min(recordings, arguments.recordings or recordings))
 
 
