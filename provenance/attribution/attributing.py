@@ -8,22 +8,30 @@ a step towards the reference between two dates. A pure function of the evidence.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from provenance import __version__
 from provenance.attribution import conduct, describe
 from provenance.attribution.calibration import Assessed
-from provenance.attribution.change import Change, change_towards
-from provenance.attribution.enrolled import Enrolled
-from provenance.attribution.habits import Habits, between, rates
-from provenance.attribution.identification import FEWEST, Suspect, own_bundles
-from provenance.attribution.likeness import Likeness, likeness
+from provenance.attribution.change import Change
+from provenance.attribution.habits import between, rates
+from provenance.attribution.identification import FEWEST
+from provenance.attribution.likeness import Likeness
 from provenance.attribution.open_set import needed
 from provenance.attribution.origin import Coded, Texts, covered, space_scores
 from provenance.attribution.ratios import Ratios
+from provenance.attribution.strands import (
+    PAIRS,
+    Case,
+    Library,
+    OtherTexts,
+    case_of,
+    change_of,
+    likeness_of,
+    ratios_of,
+)
 from provenance.battery import Cell
 from provenance.endpoint import Endpoint
 from provenance.findings import (
@@ -39,72 +47,14 @@ from provenance.findings import (
     StudyDocument,
     Verdict,
 )
-from provenance.library.parts import ENROLLED, HELD_OUT, PARTS
-from provenance.library.population import Moments
-from provenance.library.relations import Relations
-from provenance.library.space import Space
-from provenance.transcript import ROLES, Record, Role, Transcript
+from provenance.transcript import ROLES, Role, Transcript
 
-__all__ = ["THRESHOLD", "Library", "OtherTexts", "analyse_attribution"]
+__all__ = ["THRESHOLD", "analyse_attribution"]
 
 # log10 of the ratio from which a pair is called supported: 100.
 THRESHOLD = 2.0
 CONTRADICTED = -1.0
-PAIRS = (
-    ("same_weights", "none_of_these"),
-    ("derived", "none_of_these"),
-    ("common_base", "none_of_these"),
-)
 NULL = "unrelated_to_reference"
-OtherRole = Literal["reference", "control", "sibling", "before", "after"]
-
-
-@dataclass(frozen=True, slots=True)
-class Library:
-    """What an analysis knows of a library."""
-
-    enrolled: Enrolled
-    space: Space
-    ratios: Ratios | None
-    habits: Habits | None
-    relations: Relations
-
-
-@dataclass(frozen=True, slots=True)
-class OtherTexts:
-    """A further endpoint's records, from a store of its own."""
-
-    role: OtherRole
-    endpoint: Endpoint
-    records: tuple[Record, ...]
-    cells: tuple[Cell, ...]
-    root: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Case:
-    """Everything in the space.
-
-    ``overlap``: suspect and reference, or the library, answered a common prompt. ``names``: how a
-    library may know reference and suspect.
-    """
-
-    library: Library
-    suspect: Suspect
-    reference: Suspect
-    suspect_bundle: Moments
-    reference_bundle: Moments
-    others: tuple[tuple[OtherTexts, Suspect], ...]
-    overlap: bool
-    names: tuple[str, str]
-
-    def of(self, role: OtherRole) -> list[Suspect]:
-        return [s for other, s in self.others if other.role == role]
-
-    def held_out(self, bundle: Suspect) -> Moments | None:
-        """A bundle in the suspect's place."""
-        found = bundle.moments(HELD_OUT if self.overlap else range(PARTS))
-        return found if found is not None and found.n >= FEWEST else None
 
 
 def analyse_attribution(
@@ -137,10 +87,10 @@ def analyse_attribution(
         "suspect": Texts.of(transcript.completed("suspect"), cells, prompts),
         "reference": Texts.of(reference.records, reference.cells, prompts),
     }
-    case = _case(texts, library, others, (str(reference.endpoint), plan["endpoints"]["suspect"]))
-    weighed = {} if case is None else _ratios(case, texts["suspect"])
-    alike = None if case is None else _likeness(case, alpha)
-    moved = None if case is None else _change(case, seed)
+    case = case_of(texts, library, others, (str(reference.endpoint), plan["endpoints"]["suspect"]))
+    weighed = {} if case is None else ratios_of(case, texts["suspect"])
+    alike = None if case is None else likeness_of(case, alpha)
+    moved = None if case is None else change_of(case, seed)
     failed = {
         "suspect": len(transcript.failed("suspect")),
         "reference": sum(r.failure is not None for r in reference.records),
@@ -209,101 +159,8 @@ def analyse_attribution(
     )
 
 
-def _case(
-    texts: Mapping[Role, Texts],
-    library: Library,
-    others: Sequence[OtherTexts],
-    endpoints: tuple[str, str],
-) -> _Case | None:
-    if not all(t.completions for t in texts.values()):
-        return None
-    suspect, reference = (texts[r].in_space(library.space) for r in ("suspect", "reference"))
-    asked = library.enrolled.asked
-    # Prompts of the library count: its models stand in the suspect's place, too.
-    overlap = bool(suspect.prompts & reference.prompts) or asked is None
-    overlap = overlap or bool(suspect.prompts & (asked or frozenset()))
-    own = suspect.moments(HELD_OUT if overlap else range(PARTS))
-    theirs = reference.moments(ENROLLED if overlap else range(PARTS))
-    if own is None or theirs is None or min(own.n, theirs.n) < FEWEST:
-        return None
-    in_space = []
-    for other in others:
-        found = Texts.of(other.records, other.cells, library.enrolled.prompts)
-        if found.completions:
-            in_space.append((other, found.in_space(library.space)))
-    names = (_name(endpoints[0]), _name(endpoints[1]))
-    return _Case(library, suspect, reference, own, theirs, tuple(in_space), overlap, names)
-
-
-def _ratios(case: _Case, texts: Texts) -> dict[tuple[str, str], Assessed]:
-    """Every pair that a calibration speaks to."""
-    ratios = case.library.ratios
-    if ratios is None:
-        return {}
-    a, b = case.suspect_bundle, case.reference_bundle
-    score = float(space_scores([a], [b], case.library.space)[0, 0])
-    found = {}
-    for pair in PAIRS:
-        assessed = ratios.weigh(pair, score, (a.n, b.n), texts.completions)
-        if assessed is not None:
-            found[pair] = assessed
-    return found
-
-
-def _likeness(case: _Case, alpha: float) -> Likeness | None:
-    enrolled, space = case.library.enrolled, case.library.space
-    stand_ins = own_bundles(enrolled, case.suspect_bundle.n)
-    targets = [enrolled.moments(m.sessions, ENROLLED) for m in enrolled.models]
-    kept = [
-        i
-        for i, (a, b) in enumerate(zip(stand_ins, targets, strict=True))
-        if a is not None and b is not None and min(a.n, b.n) >= FEWEST
-    ]
-    controls = [m for c in case.of("control") if (m := case.held_out(c)) is not None]
-    if len(kept) + len(controls) < 2 or not kept:
-        return None
-    rows = [m for i in kept if (m := stand_ins[i]) is not None]
-    columns = [case.reference_bundle, *(m for i in kept if (m := targets[i]) is not None)]
-    scored = space_scores([case.suspect_bundle, *rows, *controls], columns, space)
-    for place in range(len(kept)):
-        scored[1 + place, 1 + place] = np.nan  # a model and itself
-    name, own = case.names
-    models = [enrolled.models[i] for i in kept]
-    relations = case.library.relations
-    unit = next((m.unit for m in models if m.name == name), None)
-    taught = [relations.link(m.name, name, "trained_on_outputs") for m in models]
-    students = np.array([link.holds is True and link.certainty == "sure" for link in taught])
-    maybe = np.array([link.holds is True for link in taught])
-    unrelated = np.array([m.unit != unit and m.name not in (name, own) for m in models]) & ~maybe
-    extra = np.ones(len(controls), dtype=bool)
-    return likeness(
-        scored[0],
-        scored[1:],
-        0,
-        unrelated=np.concatenate([unrelated, extra]),
-        students=np.concatenate([students, ~extra]),
-        units=[unit or "the reference", *(m.unit for m in models)],
-        alpha=alpha,
-    )
-
-
-def _change(case: _Case, seed: int) -> Change | None:
-    """On the prompts that before, after, the reference and every control answered."""
-    before, after, controls = case.of("before"), case.of("after"), case.of("control")
-    if len(before) != 1 or len(after) != 1 or not controls:
-        return None
-    every = [before[0], after[0], case.reference, *controls]
-    shared = sorted(frozenset.intersection(*(s.prompts for s in every)))
-    if len(shared) < FEWEST:
-        return None
-    rows = [s.by_prompt(shared) for s in every]
-    return change_towards(
-        rows[0], rows[1], rows[2], np.array(rows[3:]), rng=np.random.default_rng([seed, 22])
-    )
-
-
 def _decide(
-    case: _Case | None,
+    case: Case | None,
     texts: Mapping[Role, Texts],
     failed: Mapping[str, int],
     weighed: Mapping[tuple[str, str], Assessed],
@@ -344,7 +201,7 @@ def _decide(
     return "inconclusive", [("ratio_weak", values | _threshold()), *coded]
 
 
-def _likeness_reasons(case: _Case, alike: Likeness | None, alpha: float) -> Coded:
+def _likeness_reasons(case: Case, alike: Likeness | None, alpha: float) -> Coded:
     if alike is None:
         return []
     values = {
@@ -372,7 +229,7 @@ def _threshold() -> dict[str, Any]:
 def _propositions(
     weighed: Mapping[tuple[str, str], Assessed],
     ratios: Ratios | None,
-    case: _Case | None,
+    case: Case | None,
     alike: Likeness | None,
 ) -> tuple[Proposition, ...]:
     found = []
@@ -393,7 +250,7 @@ def _propositions(
 
 
 def _likeness_findings(
-    alike: Likeness | None, case: _Case | None, alpha: float
+    alike: Likeness | None, case: Case | None, alpha: float
 ) -> tuple[Finding, ...]:
     if alike is None or case is None:
         return ()
@@ -510,9 +367,3 @@ def _other(other: OtherTexts) -> Other:
         outputs=len(answered),
         root=other.root,
     )
-
-
-def _name(endpoint: str) -> str:
-    """The model's name, as a library may know it."""
-    parsed = Endpoint.parse(endpoint)
-    return str(parsed.option("model") or parsed.model)

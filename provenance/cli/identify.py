@@ -42,6 +42,16 @@ IDENTIFYING = {
     for name, option in options.COMPARING.items()
     if name not in ("reference_draws", "delta", "sequential", "panel", "max_age")
 } | {
+    "battery": Annotated[
+        str | None,
+        typer.Option(
+            "--battery",
+            metavar="NAME|FILE",
+            rich_help_panel="Questions and test",
+            help="What is asked. Default: style, 90 requests in five genres; a recording brings "
+            "its own prompts.",
+        ),
+    ],
     "alpha": Annotated[
         float | None,
         typer.Option(

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from provenance import dossier
-from provenance.attribution.attributing import Library as Known
-from provenance.attribution.attributing import OtherRole, OtherTexts, analyse_attribution
+from provenance.attribution.attributing import analyse_attribution
+from provenance.attribution.strands import Library as Known
+from provenance.attribution.strands import OtherRole, OtherTexts
 from provenance.battery import Cell
 from provenance.endpoint import Endpoint
 from provenance.errors import EvidenceError, UsageError
