@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Sparse: TypeAlias = csr_array[Any, tuple[int, int]]
 
-CLIP = 6.0
+CLIP = 4.0  # standard deviations: a longer tail is one strange output
 Small = NDArray[np.float32]
 Codes = NDArray[np.int64]
 
@@ -111,7 +111,7 @@ class Finish:
     turn
         Shape (D, d).
     origin
-        Shape (d,): mean of the models, taken off.
+        Shape (d,): weighted mean of the models, taken off: far from it a bundle is unusual.
     """
 
     centre: Small
@@ -130,15 +130,24 @@ class Finish:
         return made
 
 
-def fit_finish(coordinates: Small, models: Codes, *, dimensions: int, ridge: float) -> Finish:
-    """Standardise, then find the directions that part models."""
+def fit_finish(
+    coordinates: Small, models: Codes, units: Codes, *, dimensions: int, ridge: float
+) -> Finish:
+    """Standardise, then find the directions that part models.
+
+    A model counts 1/√m, where m models share its unit (``units``, shape (models,)): a base with
+    dozens of descendants does not rule the directions, and yet they count more than one model.
+    """
     centre = coordinates.mean(axis=0)
     spread = coordinates.std(axis=0)
     spread[spread < 1e-6] = 1.0
     standard = np.clip((coordinates - centre) / spread, -CLIP, CLIP).astype(np.float64)
-    turn = discriminants(standard, models, dimensions, ridge=ridge).astype(np.float32)
+    shared = np.unique(units, return_inverse=True, return_counts=True)
+    weights = 1 / np.sqrt(shared[2][shared[1]])
+    found = discriminants(standard, models, dimensions, ridge=ridge, weights=weights)
+    turn = found.astype(np.float32)
     turned = standard.astype(np.float32) @ turn
-    origin = _means(turned, models).mean(axis=0)
+    origin = np.average(_means(turned, models), axis=0, weights=weights)
     return Finish(centre, spread, turn, origin.astype(np.float32))
 
 

@@ -19,7 +19,8 @@ from provenance.library.space.channels import (
     spreads,
 )
 from provenance.library.space.numbers import Floats
-from provenance.library.space.space import HASHED, NAMED, VIEWS, Space, halved
+from provenance.library.space.space import HASHED, NAMED, Space, halved
+from provenance.library.space.views import VIEWS
 from provenance.signatures import blocks, named
 
 if TYPE_CHECKING:
@@ -204,7 +205,11 @@ def fit(
     channels = {n: replace(c, projection=halved(c.projection)) for n, c in channels.items()}
     coordinates = _coordinates(training, channels)
     finish = fit_finish(
-        coordinates, training.models, dimensions=sizes.dimensions, ridge=sizes.ridge
+        coordinates,
+        training.models,
+        training.units,
+        dimensions=sizes.dimensions,
+        ridge=sizes.ridge,
     )
     between, within = _spreads(coordinates, training, finish.turn.shape[1], sizes, rng)
     described = {
@@ -239,8 +244,14 @@ def _spreads(
         inside = np.isin(unit, order[k :: sizes.folds])
         if len(np.unique(training.models[inside])) < 2:
             continue
-        codes = np.unique(training.models[~inside], return_inverse=True)[1].astype(np.int64)
-        finish = fit_finish(coordinates[~inside], codes, dimensions=dimensions, ridge=sizes.ridge)
+        kept, codes = np.unique(training.models[~inside], return_inverse=True)
+        finish = fit_finish(
+            coordinates[~inside],
+            codes.astype(np.int64),
+            training.units[kept],
+            dimensions=dimensions,
+            ridge=sizes.ridge,
+        )
         b, w = spreads(
             finish.apply(coordinates[inside]).astype(np.float64),
             training.models[inside],

@@ -55,7 +55,12 @@ def leading_directions(
 
 
 def discriminants(
-    rows: Floats, groups: NDArray[np.int64], dimensions: int, *, ridge: float = 2.0
+    rows: Floats,
+    groups: NDArray[np.int64],
+    dimensions: int,
+    *,
+    ridge: float = 2.0,
+    weights: Floats | None = None,
 ) -> Floats:
     """Directions in which groups differ most for the spread within them.
 
@@ -69,6 +74,8 @@ def discriminants(
         How many; cut to min(g − 1, d).
     ridge
         Adds ridge · trace / d of the within covariance to its diagonal.
+    weights
+        Shape (g,): how much the mean of each group counts; None: alike.
 
     Returns
     -------
@@ -77,8 +84,7 @@ def discriminants(
 
     Notes
     -----
-    Generalised eigenvectors of between and within covariance (Fisher 1936; Rao 1948), groups
-    weighted alike.
+    Generalised eigenvectors of between and within covariance (Fisher 1936; Rao 1948).
     """
     from scipy.linalg import eigh
 
@@ -91,8 +97,9 @@ def discriminants(
     within = centred.T @ centred / max(1, len(rows) - g)
     d = within.shape[0]
     within[np.diag_indices(d)] += ridge * np.trace(within) / d
-    spread = means - means.mean(axis=0)
-    between = spread.T @ spread / max(1, g - 1)
+    share = np.full(g, 1 / g) if weights is None else weights / weights.sum()
+    spread = (means - share @ means) * np.sqrt(share)[:, None]
+    between = spread.T @ spread
     kept = min(dimensions, g - 1, d)
     vectors = eigh(between, within, subset_by_index=(d - kept, d - 1))[1][:, ::-1]
     signs = np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(kept)])

@@ -21,16 +21,15 @@ from numpy.typing import NDArray
 from provenance.errors import EvidenceError, UsageError
 from provenance.library.space.channels import Channel, Finish, Small, measured
 from provenance.library.space.numbers import Floats
-from provenance.signatures import CanonicalView, blocks, identity, named
+from provenance.library.space.views import VIEWS
+from provenance.signatures import blocks, identity, named
 from provenance.signatures.document import Source
 
-__all__ = ["HASHED", "NAMED", "VIEWS", "Space"]
+__all__ = ["HASHED", "NAMED", "Space"]
 
-FORMAT = 1
-HASHED = ("skeleton", "word_ngrams", "line_types")
+FORMAT = 2
+HASHED = ("skeleton", "word_ngrams", "line_types", "openings_closings")
 NAMED = ("function_words", "format_habits", "stance", "length", "reasoning", "script")
-# "raw" sees format and loses a suspect that re-formats; "canonical" sees what survives that.
-VIEWS: dict[str, CanonicalView | None] = {"raw": None, "canonical": CanonicalView()}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
