@@ -38,7 +38,7 @@ from provenance.findings import (
 from provenance.library.panel import Member, Panel
 from provenance.library.sensitivity import planned_sensitivity
 from provenance.stats.distance import mean_squared_distance, yardstick
-from provenance.stats.parts import CATEGORICAL
+from provenance.stats.parts import TEXT
 from provenance.stats.substitutes import PanelResult
 from provenance.transcript import ROLES, Role, Transcript
 
@@ -294,7 +294,7 @@ def _clearest(tests: Equality, observations: Observations) -> dict[str, str]:
     return {
         family: cells[int(np.argmax(tests.results[family].contributions))].cell.id
         for family, cells in observations.families().items()
-        if tests.kernels[family] == CATEGORICAL
+        if not set(tests.kernels[family]) & set(TEXT)
     }
 
 

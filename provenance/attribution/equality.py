@@ -13,7 +13,7 @@ from provenance.attribution.verdict import PANEL
 from provenance.stats.fused import KERNELS, FusedResult, fused_test
 from provenance.stats.layout import CellDraws
 from provenance.stats.multiplicity import holm, resamples_needed
-from provenance.stats.parts import CATEGORICAL
+from provenance.stats.parts import CATEGORICAL, FIRST_TOKEN, LIKELIHOOD
 from provenance.stats.permutation import PermutationNull
 
 # Families whose answers are longer than this (median of both sides pooled, in characters) are
@@ -98,4 +98,9 @@ def draws_by_family(observations: Observations) -> dict[str, list[CellDraws]]:
 def _kernels(cells: Sequence[CellDraws]) -> tuple[str, ...]:
     """Chosen from the pooled answers, labels unseen, so that the test stays exact."""
     lengths = [len(text) for cell in cells for text in cell.texts]
-    return KERNELS if lengths and median(lengths) > _TEXT_FROM else CATEGORICAL
+    kernels = KERNELS if lengths and median(lengths) > _TEXT_FROM else CATEGORICAL
+    if any(cell.values is not None for cell in cells):
+        kernels = (*kernels, FIRST_TOKEN)
+    if any(cell.scores is not None and np.isfinite(cell.scores).all() for cell in cells):
+        kernels = (*kernels, LIKELIHOOD)
+    return kernels

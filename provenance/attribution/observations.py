@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from provenance.battery import Cell
 from provenance.readings import read
@@ -20,6 +21,10 @@ from provenance.stats.layout import CellDraws
 from provenance.transcript import ROLES, Record, Role, Transcript
 
 BLOCKED = "⟨blocked⟩"
+# Tokens compared of those that the draws of a cell list: the ones that most draws list.
+_TOKENS = 20
+# Servers write −9999 and the like for a token that they did not rank.
+_UNRANKED = -1_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,7 @@ def observe(
     *,
     blocked: bool,
     max_lag_s: float,
+    scores: Mapping[int, float] | None = None,
 ) -> Observations:
     """Read every answer and decide which are used.
 
@@ -106,7 +112,11 @@ def observe(
         Whether slots stand in blocks that pair the sides in time.
     max_lag_s
         A block whose draws were started further apart than this is left out.
+    scores
+        By slot, what a local reference model makes of each answer; see the instrument
+        `likelihood`.
     """
+    scores = scores or {}
     by_cell: dict[str, list[Record]] = defaultdict(list)
     failed: dict[str, Counter[str]] = defaultdict(Counter)
     for record in transcript:
@@ -127,9 +137,12 @@ def observe(
                 records=tuple(used),
                 categories=tuple(categories[r.slot] for r in used),
                 texts=tuple(_text(r) for r in used),
-                draws=_arrays(used, categories, blocked=blocked),
+                draws=_arrays(used, categories, scores, blocked=blocked),
                 available=_arrays(
-                    [r for r in answers if r.slot not in again], categories, blocked=blocked
+                    [r for r in answers if r.slot not in again],
+                    categories,
+                    scores,
+                    blocked=blocked,
                 ),
                 answered={role: sum(r.role == role for r in answers) for role in ROLES},
                 failed={role: failed[cell.id][role] for role in ROLES},
@@ -181,11 +194,55 @@ def _text(record: Record) -> str:
 
 
 def _arrays(
-    records: Sequence[Record], categories: Mapping[int, str], *, blocked: bool
+    records: Sequence[Record],
+    categories: Mapping[int, str],
+    scores: Mapping[int, float],
+    *,
+    blocked: bool,
 ) -> CellDraws:
     return CellDraws(
         categories=codes(categories[r.slot] for r in records),
         texts=tuple(_text(r) for r in records),
         suspect=np.array([r.role == "suspect" for r in records], dtype=np.bool_),
         block=codes(r.block for r in records) if blocked else None,
+        values=first_tokens(records),
+        scores=np.array([scores.get(r.slot, np.nan) for r in records]) if scores else None,
     )
+
+
+def first_tokens(records: Sequence[Record]) -> NDArray[np.float64] | None:
+    """Log probabilities of the first token, where the draws list alternatives for it.
+
+    Only lists count, not the log probability of the token that was drawn: outside the list it
+    says what was drawn rather than what the server would have drawn. Lists are cut to the length
+    of the cell's shortest, as a server that lists fewer is not another model. A token that a draw
+    does not list is no likelier than the least likely one that it lists, and gets that value. No
+    label is looked at.
+
+    Returns
+    -------
+    ndarray or None
+        Shape (draws, tokens), at most `_TOKENS` columns; None unless every draw lists some: a
+        side that withholds them is not another model.
+    """
+    lists = [_listed(record) for record in records]
+    if not lists or not all(lists):
+        return None
+    shortest = min(map(len, lists))
+    lists = [dict(sorted(x.items(), key=lambda e: (-e[1], e[0]))[:shortest]) for x in lists]
+    times = Counter(token for found in lists for token in found)
+    total = {t: sum(found.get(t, 0.0) for found in lists) for t in times}
+    chosen = sorted(times, key=lambda t: (-times[t], -total[t], t))[:_TOKENS]
+    return np.array([[found.get(t, min(found.values())) for t in chosen] for found in lists])
+
+
+def _listed(record: Record) -> dict[str, float]:
+    completion = record.completion
+    if completion is None or completion.blocked or not completion.logprobs:
+        return {}
+    found: dict[str, float] = {}
+    for token, logprob in completion.logprobs[0].top:
+        if np.isfinite(logprob) and logprob > _UNRANKED:
+            # Tokens that are parts of one character may be spelled alike.
+            found[token] = max(found.get(token, -np.inf), min(float(logprob), 0.0))
+    return found

@@ -22,16 +22,17 @@ about forty variants, for dilution: the average of p-values (harmonic) was as go
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from provenance.stats.layout import CellDraws, Layout, comparable, first_appearance, validated
-from provenance.stats.parts import CATEGORICAL, TEXT, assemble
+from provenance.stats.parts import CATEGORICAL, MEASURED, TEXT, assemble
 from provenance.stats.permutation import NullSample, PermutationNull, p_value, tolerance
 
 KERNELS = CATEGORICAL + TEXT
+ALL = KERNELS + MEASURED
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,11 @@ def fused_test(
     - directed kernels square a sum over all cells of z'h, so that a shift in one direction
       everywhere adds up: "rarity" (h = log pooled frequency), "rare" (log(1 + .1(1/(kf) − 1))),
       "length", "typicality";
-    - "style" is z'ΦΦ'z over all cells, Φ whitened n-gram rates.
+    - "style" is z'ΦΦ'z over all cells, Φ whitened n-gram rates;
+    - measured kernels need numbers beside the answers: "first_token" (Σ over tokens of squared
+      z'l, l the log probabilities of the first token, in cells whose draws all list some) and
+      "likelihood" (directed; h = the score that a model gives the text, in units of its deviation
+      in the cell).
 
     The numbers are turned into normal scores by mean, deviation and skewness over all rows
     (Wilson & Hilferty 1931), and the squares of the positive ones are summed, in each
@@ -108,7 +113,7 @@ def fused_test(
     null
         How relabellings are drawn.
     kernels
-        Names from `KERNELS`; text kernels need texts.
+        Names from `ALL`; text kernels need texts. Measured ones pass over cells without numbers.
 
     Raises
     ------
@@ -185,9 +190,9 @@ def combine(scores: NDArray[np.float64]) -> NDArray[np.float64]:
 def _validated(
     cells: Sequence[CellDraws], kernels: Sequence[str]
 ) -> tuple[list[CellDraws], tuple[str, ...]]:
-    unknown = sorted(set(kernels) - set(KERNELS))
+    unknown = sorted(set(kernels) - set(ALL))
     if unknown or not kernels:
-        raise ValueError(f"expected kernels out of {', '.join(KERNELS)}; found {unknown or 'none'}")
+        raise ValueError(f"expected kernels out of {', '.join(ALL)}; found {unknown or 'none'}")
     checked = validated(cells)
     if set(kernels) & set(TEXT) and any(c.n and not c.texts for c in checked):
         raise ValueError("text kernels need the texts of every cell; found a cell without")
@@ -226,5 +231,5 @@ def _fuse(sampled: NullSample) -> tuple[float, NDArray[np.float64], bool]:
 def _ordered(cell: CellDraws) -> CellDraws:
     """Draws sorted by category, categories in the order of first appearance."""
     codes = first_appearance(cell.categories)
-    cell = CellDraws(codes, cell.texts, cell.suspect, cell.block, cell.values)
+    cell = replace(cell, categories=codes)
     return cell.take(np.argsort(codes, kind="stable"))

@@ -51,9 +51,9 @@ def impute(cell: CellDraws, missing_reference: int, missing_suspect: int) -> Cel
     """Fill missing draws with copies of the cell's draws that bring the sides together.
 
     Greedy: each missing draw copies the category of which its side holds the smallest share
-    compared with the other side (the text with it). A draw whose partner stands alone in its
-    block joins that block; the rest form blocks of their own, one draw a side as far as they
-    reach. Conservative in the simulations of the tests, not by a proof: among all fillings
+    compared with the other side (its text and numbers with it). A draw whose partner stands
+    alone in its block joins that block; the rest form blocks of their own, one draw a side as far
+    as they reach. Conservative in the simulations of the tests, not by a proof: among all fillings
     the one with the largest p-value is not searched for.
 
     Parameters
@@ -99,6 +99,8 @@ def impute(cell: CellDraws, missing_reference: int, missing_suspect: int) -> Cel
         texts=cell.texts + tuple(cell.texts[i] for i in source) if cell.texts else (),
         suspect=np.concatenate([cell.suspect, added]),
         block=None if cell.block is None else _blocks(cell.block, cell.suspect, added),
+        values=None if cell.values is None else np.vstack([cell.values, cell.values[copies]]),
+        scores=None if cell.scores is None else np.concatenate([cell.scores, cell.scores[copies]]),
     )
 
 

@@ -19,6 +19,9 @@ MAX_CHARACTERS = 4_000
 # Positions compared by the character kernel, as in the published baseline.
 HAMMING_CHARACTERS = 1_000
 NGRAM_BUCKETS = 2_048
+# Nats. Servers print four to six places; another engine or 8-bit weights move log probabilities
+# by several hundredths.
+LOGPROB_GRAIN = 0.005
 PADDING = np.iinfo(np.uint32).max
 # Multipliers of a multiplicative hash (Knuth): any odd numbers with well-mixed bits would do.
 _MIX = tuple(np.uint64(m) for m in (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9))
@@ -114,14 +117,39 @@ def ngram(features: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def ngram_directions(
-    features: NDArray[np.float32],
+    features: NDArray[np.float32], spread: NDArray[np.float32] | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """The unit vectors whose products are `ngram`, shape (n, buckets), and which are zero."""
-    present = features > 0
-    spread = np.log1p(len(features)) - np.log1p(present.sum(axis=0)) + 0.1
-    weighted = np.sqrt(features) * spread.astype(np.float32)
+    """The unit vectors whose products are `ngram`, shape (n, buckets), and which are zero.
+
+    ``spread`` weighs the n-grams; None: `ngram_spread` of these very texts.
+    """
+    weighted = np.sqrt(features) * (ngram_spread(features) if spread is None else spread)
     norms = np.linalg.norm(weighted, axis=1)
     return weighted / np.maximum(norms, np.float32(1e-12))[:, None], norms == 0
+
+
+def ngram_spread(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Weights of n-grams, larger the fewer texts of the cell have them; shape (buckets,)."""
+    present = np.count_nonzero(features, axis=0)
+    weights: NDArray[np.float64] = np.log1p(len(features)) - np.log1p(present) + 0.1
+    return weights.astype(np.float32)
+
+
+def listed(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Log probabilities with what a draw did not list put at the lowest that it did list.
+
+    A draw that lists nothing gets the lowest value of the cell. A token whose values all lie
+    within `LOGPROB_GRAIN` is taken to be constant: a permutation test sees any difference however
+    small, and that of two ways to print the same number must not be one.
+    """
+    known = np.isfinite(values)
+    if not known.any():
+        return np.zeros_like(values)
+    lowest = np.where(known, values, np.inf).min(axis=1, keepdims=True)
+    lowest = np.where(np.isfinite(lowest), lowest, values[known].min())
+    filled = np.where(known, values, lowest)
+    varies = np.ptp(filled, axis=0) > LOGPROB_GRAIN
+    return np.where(varies, filled, filled.mean(axis=0))
 
 
 def log_length(texts: Sequence[str]) -> NDArray[np.float64]:

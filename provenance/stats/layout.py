@@ -27,6 +27,9 @@ class CellDraws:
     values
         Numbers measured of each draw, shape (n, d): a score, or log probabilities of d tokens;
         NaN where one was not reported. None: nothing was measured.
+    scores
+        One number a draw, shape (n,), that a model which the sides do not choose gives its text;
+        None: none was computed.
     """
 
     categories: NDArray[np.intp]
@@ -34,6 +37,7 @@ class CellDraws:
     suspect: NDArray[np.bool_]
     block: NDArray[np.intp] | None
     values: NDArray[np.float64] | None = None
+    scores: NDArray[np.float64] | None = None
 
     @property
     def n(self) -> int:
@@ -58,6 +62,7 @@ class CellDraws:
             suspect=self.suspect[index],
             block=None if self.block is None else self.block[index],
             values=None if self.values is None else self.values[index],
+            scores=None if self.scores is None else self.scores[index],
         )
 
 
@@ -104,6 +109,11 @@ def validated(cells: Sequence[CellDraws]) -> list[CellDraws]:
                 f"cell {i}: expected a row of values for each of {suspect.size} draws, found "
                 f"shape {values.shape}"
             )
+        scores = None if cell.scores is None else np.asarray(cell.scores, dtype=np.float64)
+        if scores is not None and scores.shape != suspect.shape:
+            raise ValueError(
+                f"cell {i}: expected {suspect.size} scores, found shape {scores.shape}"
+            )
         checked.append(
             CellDraws(
                 categories.astype(np.intp),
@@ -111,6 +121,7 @@ def validated(cells: Sequence[CellDraws]) -> list[CellDraws]:
                 suspect,
                 None if block is None else block.astype(np.intp),
                 values,
+                scores,
             )
         )
     return checked

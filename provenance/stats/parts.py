@@ -16,10 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from provenance.stats import kernels as k
+from provenance.stats.grams import Gram, hamming_gram, ngram_gram
 from provenance.stats.layout import CellDraws, Layout
 
 CATEGORICAL = ("same", "balanced", "rarity", "rare")
 TEXT = ("hamming", "ngram", "length", "typicality", "style")
+# Read numbers that came beside the answers; a study that has none never runs them.
+FIRST_TOKEN, LIKELIHOOD = "first_token", "likelihood"
+MEASURED = (FIRST_TOKEN, LIKELIHOOD)
 STYLE_DIMENSIONS = 96
 
 Columns = Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -49,6 +53,12 @@ def assemble(
         parts.append(four)
         order += CATEGORICAL
         own = own or terms
+    if FIRST_TOKEN in names:
+        parts.append(first_token(cells, layout))
+        order.append(FIRST_TOKEN)
+    if LIKELIHOOD in names:
+        parts.append(directed(standard_scores([c.scores for c in cells], layout), layout))
+        order.append(LIKELIHOOD)
     chosen = [order.index(name) for name in names]
 
     def statistics(z: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -153,12 +163,12 @@ def _textual(
     if "length" in names:
         parts["length"] = directed(k.log_length(texts), layout)
     if "hamming" in names:
-        parts["hamming"], own = _local([k.hamming(cell.texts) for cell in cells], layout)
+        parts["hamming"], own = _local([hamming_gram(cell.texts) for cell in cells], layout)
     if {"ngram", "typicality", "style"} & set(names):
         counts = k.ngram_counts(texts)
-        matrices = [k.ngram(counts[start:end]) for start, end in itertools.pairwise(layout.edges)]
-        parts["ngram"], own = _local(matrices, layout)
-        typical = np.concatenate([k.typicality(m) for m in matrices])
+        grams = [ngram_gram(counts[start:end]) for start, end in itertools.pairwise(layout.edges)]
+        parts["ngram"], own = _local(grams, layout)
+        typical = np.concatenate([gram.typicality() for gram in grams])
         parts["typicality"] = directed(typical, layout)
         if "style" in names:
             features = k.style_features(texts, counts, unit, STYLE_DIMENSIONS)
@@ -191,12 +201,19 @@ def directed(scores: NDArray[np.float64], layout: Layout) -> Columns:
     return part
 
 
-def directed_by_cell(scores: NDArray[np.float64], layout: Layout) -> Columns:
-    """As `directed`, for each cell alone, then summed: shifts of either sign add up."""
+def directed_by_cell(
+    scores: NDArray[np.float64], layout: Layout, weights: NDArray[np.float64] | None = None
+) -> Columns:
+    """As `directed`, for each cell alone, then summed: shifts of either sign add up.
+
+    ``weights`` (cells,), labels unseen, multiply the terms of the cells.
+    """
     centred = k.within(scores[:, None], layout.unit)[:, 0]
     variances = np.add.reduceat(_unit_variance(layout) * centred**2, layout.edges[:-1])
     totals = np.add.reduceat(scores**2, layout.edges[:-1])
-    scales = [_inverse_root(*pair) for pair in zip(variances, totals, strict=True)]
+    scales = np.array([_inverse_root(*p) for p in zip(variances, totals, strict=True)])
+    if weights is not None:
+        scales = scales * np.sqrt(weights)
     scores = scores * np.repeat(scales, np.diff(layout.edges))
 
     def part(z: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -219,37 +236,82 @@ def _common(features: NDArray[np.float64], layout: Layout) -> Columns:
     return part
 
 
-def _local(matrices: Sequence[NDArray[np.float64]], layout: Layout) -> tuple[Columns, Columns]:
+def first_token(cells: Sequence[CellDraws], layout: Layout) -> Columns:
+    """Squared differences of first-token log probabilities, summed over tokens and cells.
+
+    In each cell every token's column is put in units of its deviation within units, labels
+    unseen, and the sum has mean 1 under relabelling, so that a cell where servers agree to a
+    thousandth of a nat weighs as much as one where they wobble. Cells without numbers, or with a
+    draw that lists none, give nothing: which side withholds them must not pass for a difference.
+
+    Returns
+    -------
+    Columns
+        Centred labels (b, n) to values (b,).
+    """
+    spread = _unit_variance(layout)
+    terms: list[tuple[slice, NDArray[np.float64]]] = []
+    for i, cell in enumerate(cells):
+        if cell.values is None or not np.isfinite(cell.values).any(axis=1).all():
+            continue
+        here = slice(layout.edges[i], layout.edges[i + 1])
+        columns = k.within(k.listed(cell.values), layout.unit[here])
+        variances = spread[here] @ columns**2
+        scale = (k.listed(cell.values) ** 2).sum(axis=0)
+        inverse = np.array([_inverse_root(*pair) for pair in zip(variances, scale, strict=True)])
+        kept = inverse > 0
+        if kept.any():
+            terms.append((here, columns[:, kept] * inverse[kept] / np.sqrt(kept.sum())))
+
+    def part(z: NDArray[np.float64]) -> NDArray[np.float64]:
+        value = np.zeros(len(z))
+        for here, columns in terms:
+            value += ((z[:, here] @ columns) ** 2).sum(axis=1)
+        return value
+
+    return part
+
+
+def standard_scores(
+    scores: Sequence[NDArray[np.float64] | None], layout: Layout
+) -> NDArray[np.float64]:
+    """Scores within units, in units of their deviation in the cell, shape (n,); 0 where none is."""
+    found = np.zeros(layout.n)
+    for i, own in enumerate(scores):
+        if own is None or not np.isfinite(own).all():
+            continue
+        here = slice(layout.edges[i], layout.edges[i + 1])
+        centred = k.within(own[:, None], layout.unit[here])[:, 0]
+        found[here] = centred * _inverse_root(float((centred**2).mean()), float((own**2).mean()))
+    return found
+
+
+def _local(grams: Sequence[Gram], layout: Layout) -> tuple[Columns, Columns]:
     spread = _unit_variance(layout)
     scaled, means = [], []
     linear = np.zeros(layout.n)
-    for i, matrix in enumerate(matrices):
+    for i, gram in enumerate(grams):
         here = slice(layout.edges[i], layout.edges[i + 1])
-        centred = k.within(k.within(matrix, layout.unit[here]).T, layout.unit[here])
+        centred = gram.centred(layout.unit[here])
         v = spread[here]
-        variance = 2 * float(v @ centred**2 @ v)
-        inverse = _inverse_root(variance, float((matrix**2).sum()))
-        scaled.append(centred * inverse)
-        means.append(float(v @ np.diag(centred)) * inverse)
-        linear[here] = (1 - 2 * layout.share[here]) * np.diag(matrix) * inverse
+        inverse = _inverse_root(centred.variance(v), gram.scale())
+        scaled.append(centred.times(inverse))
+        means.append(float(v @ centred.diagonal()) * inverse)
+        linear[here] = (1 - 2 * layout.share[here]) * gram.diagonal() * inverse
     mean = np.array(means)
     total = float(mean.sum())
 
     def part(z: NDArray[np.float64]) -> NDArray[np.float64]:
         value = -(z @ linear) - total
-        for i, matrix in enumerate(scaled):
-            own = z[:, layout.edges[i] : layout.edges[i + 1]]
-            value += np.einsum("bi,bi->b", own @ matrix, own)
+        for i, gram in enumerate(scaled):
+            value += gram.form(z[:, layout.edges[i] : layout.edges[i + 1]])
         return value
 
     def terms(z: NDArray[np.float64]) -> NDArray[np.float64]:
         value = np.empty((len(z), layout.cells))
-        for i, matrix in enumerate(scaled):
+        for i, gram in enumerate(scaled):
             own = z[:, layout.edges[i] : layout.edges[i + 1]]
-            value[:, i] = (
-                np.einsum("bi,bi->b", own @ matrix, own)
-                - own @ linear[layout.edges[i] : layout.edges[i + 1]]
-            )
+            value[:, i] = gram.form(own) - own @ linear[layout.edges[i] : layout.edges[i + 1]]
         return np.asarray(value - mean)
 
     return part, terms

@@ -30,6 +30,8 @@ draws = [
 null = PermutationNull(rng, resamples, exact_limit=0)
 if name == "fused":
     found = fused_test(draws, null=null, kernels=("same", "balanced", "rarity", "rare"))
+elif name == "fused hamming":
+    found = fused_test(draws, null=null, kernels=("hamming",))
 elif name == "fused text":
     found = fused_test(draws, null=null, kernels=("ngram", "length", "typicality", "style"))
 else:
@@ -55,6 +57,11 @@ print(int(line.split()[1]) / 1024)
         ("rank_uniformity", 1, 999, 400),
         ("fused", 25, 999, 400),
         ("fused text", 25, 199, 1_300),
+        ("fused text", 1, 199, 1_600),
+        ("fused hamming", 1, 199, 1_000),
+        ("border", 1, 999, 400),
+        ("rarity", 1, 999, 400),
+        ("likelihood", 1, 999, 400),
     ],
 )
 def test_ten_thousand_draws_a_side_stay_within(name, cells, resamples, mebibytes):

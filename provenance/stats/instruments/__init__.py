@@ -18,15 +18,18 @@ from types import MappingProxyType
 from typing import Literal, Protocol
 
 from provenance.stats.instruments._engine import InstrumentResult
+from provenance.stats.instruments.border import border, border_halves
 from provenance.stats.instruments.edit import edit
 from provenance.stats.instruments.first_difference import first_difference
 from provenance.stats.instruments.first_token import first_token
 from provenance.stats.instruments.hamming import hamming, hamming_published
 from provenance.stats.instruments.length import length
+from provenance.stats.instruments.likelihood import likelihood
 from provenance.stats.instruments.likelihood_ratio import likelihood_ratio
 from provenance.stats.instruments.ngram import ngram
 from provenance.stats.instruments.prefix import prefix
 from provenance.stats.instruments.rank_uniformity import rank_uniformity
+from provenance.stats.instruments.rarity import rarity
 from provenance.stats.instruments.total_variation import total_variation
 from provenance.stats.layout import CellDraws
 from provenance.stats.permutation import PermutationNull
@@ -35,16 +38,20 @@ __all__ = [
     "INSTRUMENTS",
     "Instrument",
     "InstrumentResult",
+    "border",
+    "border_halves",
     "edit",
     "first_difference",
     "first_token",
     "hamming",
     "hamming_published",
     "length",
+    "likelihood",
     "likelihood_ratio",
     "ngram",
     "prefix",
     "rank_uniformity",
+    "rarity",
     "total_variation",
 ]
 
@@ -80,6 +87,9 @@ INSTRUMENTS: Mapping[str, Instrument] = MappingProxyType(
     {
         "likelihood_ratio": Instrument(likelihood_ratio, "categories"),
         "total_variation": Instrument(total_variation, "categories"),
+        "rarity": Instrument(rarity, "categories"),
+        "border": Instrument(border, "categories"),
+        "border_halves": Instrument(border_halves, "categories", symmetric=False),
         "hamming": Instrument(hamming, "texts"),
         "hamming_published": Instrument(hamming_published, "texts"),
         "ngram": Instrument(ngram, "texts"),
@@ -88,6 +98,7 @@ INSTRUMENTS: Mapping[str, Instrument] = MappingProxyType(
         "length": Instrument(length, "texts"),
         "first_difference": Instrument(first_difference, "texts"),
         "rank_uniformity": Instrument(rank_uniformity, "score", symmetric=False),
+        "likelihood": Instrument(likelihood, "score"),
         "first_token": Instrument(first_token, "logprobs"),
     }
 )

@@ -13,6 +13,7 @@ from provenance.stats.instruments._engine import (
     values_of,
     with_values,
 )
+from provenance.stats.kernels import listed
 from provenance.stats.layout import CellDraws, Layout
 from provenance.stats.permutation import PermutationNull, Statistic
 
@@ -29,10 +30,13 @@ def first_token(cells: Sequence[CellDraws], *, null: PermutationNull) -> Instrum
 
     A token that a response did not list (NaN, or −inf) is known to be no likelier than the least
     likely that it did list, and gets that value; a response that lists nothing gets the lowest
-    value of its cell. Both look at no label.
+    value of its cell. Tokens that all responses give the same log probability up to
+    `kernels.LOGPROB_GRAIN` count as equal, so that rounding is no difference. None of this looks
+    at a label.
 
     What breaks it: responses that depend on each other (a cache, a batch shared by neighbours:
-    take one a block), drift that blocks do not share. The smallest p-value is 1 over the number
+    take one a block; requests of a side that keep to one of several replicas, which differ by more
+    than the grain), drift that blocks do not share. The smallest p-value is 1 over the number
     of relabellings, whatever the distance: 2 + 2 responses give 1/6 in one cell.
 
     Parameters
@@ -54,7 +58,7 @@ def first_token(cells: Sequence[CellDraws], *, null: PermutationNull) -> Instrum
 
 
 def _statistic(draws: list[CellDraws], layout: Layout) -> Statistic:
-    values = [_filled(values_of(cell)) for cell in draws]
+    values = [listed(values_of(cell)) for cell in draws]
     suspects = np.add.reduceat(layout.suspect.astype(np.intp), layout.edges[:-1])
 
     def statistic(labels: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -69,13 +73,3 @@ def _statistic(draws: list[CellDraws], layout: Layout) -> Statistic:
         return total[:, None] / layout.cells
 
     return statistic
-
-
-def _filled(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Log probabilities with what was not listed put at the lowest that was."""
-    listed = np.isfinite(values)
-    if not listed.any():
-        return np.zeros_like(values)
-    lowest = np.where(listed, values, np.inf).min(axis=1, keepdims=True)
-    lowest = np.where(np.isfinite(lowest), lowest, values[listed].min())
-    return np.where(listed, values, lowest)

@@ -50,6 +50,29 @@ def draw(rng, shape, reads, *, effect=0.0):
     return cells
 
 
+def alternative(rng, name):
+    """The difference that an instrument is for, where it is blind to the plain one by design.
+
+    "rarity" looks for rare answers: a peaked reference, a suspect that spreads. "border_halves"
+    needs reference draws to learn from: a stored reference whose two favourites nearly tie, a
+    suspect that has settled for one.
+    """
+    cells = []
+    for _ in range(6):
+        if name == "rarity":
+            n, m, p, q = 6, 6, _zipf(2.0), _zipf(0.3)
+        else:
+            n, m, p, q = 20, 4, np.array([0.5, 0.4, 0.1]), np.array([0.1, 0.8, 0.1])
+        codes = np.concatenate([rng.choice(len(p), n, p=p), rng.choice(len(q), m, p=q)])
+        cells.append(CellDraws(codes.astype(np.intp), (), np.arange(n + m) >= n, None))
+    return cells
+
+
+def _zipf(exponent):
+    p = 1 / np.arange(1, CATEGORIES + 1) ** exponent
+    return p / p.sum()
+
+
 @pytest.fixture(params=sorted(SHAPES))
 def shape(request):
     return request.param

@@ -1,5 +1,6 @@
 """Statistics against their definitions in plain Python, or against another implementation."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -11,19 +12,25 @@ from scipy.stats.contingency import crosstab
 
 from provenance.stats import distance, kernels
 from provenance.stats.instruments import (
+    border,
+    border_halves,
     edit,
     first_token,
     hamming,
     hamming_published,
     length,
+    likelihood,
     likelihood_ratio,
     ngram,
     prefix,
     rank_uniformity,
+    rarity,
     total_variation,
 )
+from provenance.stats.instruments.border import border_inputs
 from provenance.stats.instruments.edit import EDIT_CHARACTERS, EDIT_DRAWS, edit_distances
 from provenance.stats.instruments.first_difference import first_differences
+from provenance.stats.instruments.likelihood import direction
 from provenance.stats.instruments.rank_uniformity import finite_sample_rank
 from provenance.stats.layout import CellDraws
 from provenance.stats.permutation import PermutationNull
@@ -267,3 +274,112 @@ def test_hostile_texts_in_every_instrument():
     cell = _texts(texts, texts)
     for test in (hamming, hamming_published, ngram, prefix, edit, length):
         assert 0 < test([cell], null=_null()).p_value <= 1
+
+
+def _squares(cells, score, weight):
+    """Σ over cells of weight·(difference of means)², each over its variance under relabelling."""
+    total = 0.0
+    for cell in cells:
+        h = np.array([score(cell, c) for c in cell.categories.tolist()], dtype=float)
+        n, m = cell.n, cell.n_suspect
+        variance = m * (n - m) / (n * (n - 1)) * ((h - h.mean()) ** 2).sum()
+        if variance > 0:
+            total += weight(cell) * ((cell.suspect - m / n) @ h) ** 2 / variance
+    return total
+
+
+def _counted(codes):
+    return sorted(((list(codes).count(c), -c) for c in set(codes)), reverse=True)
+
+
+def _tie(codes):
+    counted = _counted(codes)
+    return 2 * counted[1][0] / len(codes) if len(counted) > 1 else 0.0
+
+
+def _balance(codes):
+    first, second = [-c for _, c in _counted(codes)][:2]
+    return lambda _, code: (code == first) - float(code == second)
+
+
+def test_border_against_means_of_each_cell(make):
+    cells = [make([0, 0, 1, 2, 5], [1, 1, 5]), make([3, 3, 0], [0, 0, 0, 1])]
+    expected = sum(
+        _squares([c], _balance(c.categories.tolist()), lambda c: _tie(c.categories.tolist()))
+        for c in cells
+    )
+    one_answer = make([4, 4], [4, 4])
+    assert border([*cells, one_answer], null=_null()).statistic == pytest.approx(expected)
+
+
+def test_border_halves_learns_from_draws_that_it_does_not_test(make):
+    # Blocks of two reference draws and one of the suspect: one of the two is learnt from.
+    cell = make([0, 0, 1, 1, 0, 0], [1, 1, 0], block=[0, 0, 1, 1, 2, 2, 0, 1, 2])
+    found = border_halves([cell], null=_null())
+    # Learnt 0, 1, 0: 0 before 1, tie 2/3. Tested beside the suspect: 0, 1, 0 in blocks of two.
+    h = np.array([1.0, -1, -1, -1, 1, 1])
+    assert (found.n_reference, found.n_suspect) == (6, 3)
+    pairs = np.array([[h[0], -1], [h[1], -1], [1, 1]])
+    gaps = (pairs[:, 1] - pairs[:, 0]) / 2
+    assert found.statistic == pytest.approx(2 / 3 * gaps.sum() ** 2 / (gaps**2).sum())
+
+
+def test_border_inputs_are_the_nearest_ties_of_the_reference(make):
+    cells = [
+        make([0, 0, 0, 0], [1] * 9),
+        make([0, 0, 1, 1], []),
+        make([0, 0, 0, 1], [0]),
+        make([0, 1, 2, 3], [5]),
+    ]
+    assert border_inputs(cells, 9) == [1, 2, 3]
+    assert border_inputs(cells, 1) == [1]
+
+
+def test_rarity_against_means_over_all_cells(make):
+    cells = [make([0, 0, 1, 2, 5], [1, 1, 5]), make([3, 3, 0], [0, 0, 0, 1])]
+    shift = variance = 0.0
+    for cell in cells:
+        codes = cell.categories.tolist()
+        h = np.log([codes.count(c) / cell.n for c in codes])
+        n, m = cell.n, cell.n_suspect
+        shift += (cell.suspect - m / n) @ h
+        variance += m * (n - m) / (n * (n - 1)) * ((h - h.mean()) ** 2).sum()
+    assert rarity(cells, null=_null()).statistic == pytest.approx(shift**2 / variance)
+
+
+def _scored(reference, suspect):
+    values = np.array([*reference, *suspect], dtype=float)
+    labels = np.repeat([False, True], [len(reference), len(suspect)])
+    return CellDraws(np.zeros(len(values), dtype=np.intp), (), labels, None, values[:, None])
+
+
+def test_likelihood_against_means_and_its_direction():
+    cells = [_scored([-1.0, -2, -4], [0, 0.5]), _scored([2.0, 1], [8, 5, 3])]
+    shift = variance = 0.0
+    for cell in cells:
+        h = cell.values[:, 0] / cell.values[:, 0].std()
+        n, m = cell.n, cell.n_suspect
+        shift += (cell.suspect - m / n) @ h
+        variance += m * (n - m) / (n * (n - 1)) * ((h - h.mean()) ** 2).sum()
+    assert likelihood(cells, null=_null()).statistic == pytest.approx(shift**2 / variance)
+    found = direction(cells)
+    assert found.reading == "sharpened"
+    gaps = [0.25 + 7 / 3, 16 / 3 - 1.5]
+    assert found.difference == pytest.approx(np.average(gaps, weights=[6 / 5, 6 / 5]))
+    turned = [dataclasses.replace(c, suspect=~c.suspect) for c in cells]
+    assert direction(turned).reading == "damaged"
+    with pytest.raises(ValueError, match="finite score"):
+        likelihood([_scored([np.inf], [1.0])], null=_null())
+
+
+def test_log_probabilities_that_differ_by_rounding_are_equal():
+    exact = -np.linspace(0.1, 3, 8).reshape(4, 2)
+    rounded = np.round(exact, 3)
+    cell = CellDraws(
+        np.zeros(8, dtype=np.intp),
+        (),
+        np.repeat([False, True], 4),
+        None,
+        np.vstack([np.tile(exact[:1], (4, 1)), np.tile(rounded[:1] - 1e-4, (4, 1))]),
+    )
+    assert first_token([cell], null=_null()).p_value == 1.0
