@@ -207,9 +207,7 @@ def share_limits(
     if not samples:
         return ShareLimits(0.0, 1.0, alpha, 0, fits=True)
     layout = Layout.of([sample.cell() for sample in samples])
-    scores = np.column_stack(
-        [np.concatenate([sample.scores(share) for sample in samples]) for share in GRID]
-    )
+    scores = np.concatenate([sample.scores(np.array(GRID)) for sample in samples])
     observed = (layout.centred(layout.suspect[None]) @ scores)[0]
     null = np.concatenate(
         [
@@ -329,13 +327,17 @@ class _Mixture:
     def cell(self) -> CellDraws:
         return _pooled(self.from_reference, self.suspect)
 
-    def scores(self, share: float) -> NDArray[np.float64]:
-        """Scores of the mixture's draws at this share, then of the suspect's."""
-        mixture = np.where(self.uniform < share, self.from_substitute, self.from_reference)
-        pooled = np.bincount(np.concatenate([mixture, self.suspect]), minlength=len(self.learnt))
+    def scores(self, shares: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Scores of the mixture's draws, then of the suspect's: a row a draw, a column a share."""
+        turned = self.uniform < shares[:, None]
+        mixture = np.where(turned, self.from_substitute, self.from_reference)
+        suspect = np.broadcast_to(self.suspect, (len(shares), len(self.suspect)))
+        drawn = np.hstack([mixture, suspect])
+        k = len(self.learnt)
+        of_share = drawn + k * np.arange(len(shares))[:, None]
+        pooled = np.bincount(of_share.ravel(), minlength=k * len(shares)).reshape(-1, k)
         score = _log_score(self.learnt, pooled.astype(np.float64))
-        drawn: NDArray[np.float64] = score[np.concatenate([mixture, self.suspect])]
-        return drawn
+        return np.take_along_axis(score, drawn, axis=1).T
 
 
 def _excess(p: Codes, s: Codes, k: int) -> NDArray[np.float64]:
@@ -363,11 +365,14 @@ def _scores(cell: CellDraws, table: Counts | None) -> NDArray[np.float64]:
 
 
 def _log_score(substitute: Counts, pooled: Counts) -> NDArray[np.float64]:
-    """log(1 + w(r/p − 1)) per category; 0 for categories that were not seen in the pool."""
+    """log(1 + w(r/p − 1)) per category; 0 for categories that were not seen in the pool.
+
+    ``pooled`` may hold several pools, shape (…, k).
+    """
     seen = pooled > 0
-    k = max(1, int(np.count_nonzero(seen | (substitute > 0))))
+    k = np.maximum(1, np.count_nonzero(seen | (substitute > 0), axis=-1))[..., None]
     r = (substitute + _SMOOTH / k) / (substitute.sum() + _SMOOTH)
-    p = np.where(seen, pooled, 1) / max(1.0, pooled.sum())
+    p = np.where(seen, pooled, 1) / np.maximum(1.0, pooled.sum(axis=-1))[..., None]
     scores: NDArray[np.float64] = np.where(seen, np.log1p(WEIGHT * (r / p - 1)), 0.0)
     return scores
 
