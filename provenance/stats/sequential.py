@@ -2,9 +2,20 @@
 
 Each pair takes one reference draw X and one suspect draw Y of a cell, neither used before. Before
 they are seen a bet is made from the past: s(x, y), antisymmetric and in [−1, 1]. Wealth is
-multiplied by 1 + λs(X, Y). If, given the past, (X, Y) and (Y, X) have the same law, the expected
-factor is 1, so wealth is a test martingale, and the chance that it ever reaches 1/α is at most α
-(Ville 1939; Shekhar & Ramdas 2023, arXiv:2112.09162; Pandeva et al. 2024).
+multiplied by 1 + λs(X, Y), 0 < λ < 1.
+
+Why the chance of a false alarm is at most α. Let F be what was seen before the pair: earlier pairs
+and draws that are never paired. Bet, λ, and which cell comes next are functions of F. Under the
+null hypothesis (X, Y) and (Y, X) have the same law given F, so E[s(X, Y) | F] = E[s(Y, X) | F] =
+−E[s(X, Y) | F] = 0: the expected factor is 1. Factors are positive, so the wealth of each strategy
+is a nonnegative martingale that starts at 1, and so is any average of them with weights fixed
+beforehand. By Ville's inequality (1939) the chance that it ever reaches 1/α is at most α, however
+often one looks and whenever one stops; 1/(highest wealth so far) is an anytime-valid p-value.
+(Shekhar & Ramdas 2023, arXiv:2112.09162; Pandeva et al. 2024.)
+
+The condition on (X, Y) given F holds if all draws of a cell, both sides', are exchangeable: the
+pairs are disjoint and F holds other draws only. It holds too if answers drift and the draws of one
+block, which F may hold in part, are exchangeable among themselves given the other blocks.
 
 Plugging estimated reference probabilities into a likelihood ratio is not this: there the estimate
 is part of the claim, and the false alarms are many. Here estimates only choose the bet.
@@ -37,13 +48,16 @@ class SwapBetting:
     Null hypothesis: within each cell the draws are exchangeable across the sides (independent
     draws of one distribution suffice), and which pairs are made does not look at their answers.
     Cells may differ; drift is harmless where X and Y are taken at the same time in random order.
-    What breaks it: draws of a side that depend on each other (caches). Estimand: none.
+    Unit: a pair of draws. Estimand: none. What breaks it: draws of a side that depend on each
+    other (caches), failures that depend on content, drift between the sides of a pair. Proof: the
+    head of this module.
 
-    Strategies, mixed by averaging their wealth: *learnt* (the shares of both sides so far in the
-    cell), *rare* (the suspect gives rarer answers), and one a substitute and share ε in `SHARES`
-    (the suspect's share of y is (1 − ε)·p + ε·r); each with the fractions λ of `FRACTIONS`. The
-    bet on a pair is s = (p(x)q(y) − p(y)q(x)) / (p(x)q(y) + p(y)q(x)), which grows fastest if p
-    and q were the true shares.
+    Strategies are mixed by averaging their wealth: *known*, one a substitute of the panel and
+    share ε in `SHARES` (the suspect's share of y is (1 − ε)·p + ε·r), with half of the weight
+    together; *learnt* (the shares of both sides so far in the cell) and *rare* (the suspect gives
+    rarer answers) with the rest; each with the fractions λ of `FRACTIONS`. The bet on a pair is
+    s = (p(x)q(y) − p(y)q(x)) / (p(x)q(y) + p(y)q(x)), which grows fastest if p and q were the
+    true shares.
 
     Parameters
     ----------
@@ -65,13 +79,17 @@ class SwapBetting:
     log_wealth: float = 0.0
     log_highest: float = 0.0
     _logs: NDArray[np.float64] = field(init=False, repr=False)
+    _weights: NDArray[np.float64] = field(init=False, repr=False)
     _past: dict[Hashable, tuple[Counter[Category], Counter[Category]]] = field(
         init=False, repr=False, default_factory=dict
     )
 
     def __post_init__(self) -> None:
-        strategies = 2 + len(self.panel) * len(SHARES)
-        self._logs = np.zeros((strategies, len(FRACTIONS)))
+        known = len(self.panel) * len(SHARES)
+        others = 0.25 if known else 0.5
+        kinds = np.array([others, others, *(0.5 / known for _ in range(known))])
+        self._weights = np.repeat(kinds[:, None] / len(FRACTIONS), len(FRACTIONS), axis=1)
+        self._logs = np.zeros_like(self._weights)
 
     @property
     def e_value(self) -> float:
@@ -83,9 +101,16 @@ class SwapBetting:
         """1/highest wealth, in (0, 1]: valid at any stopping time."""
         return math.exp(-max(0.0, self.log_highest))
 
-    def learn(self, cell: Hashable, reference: Iterable[Category]) -> None:
-        """Look at reference draws that are never paired."""
-        self._counts(cell)[0].update(reference)
+    def learn(
+        self,
+        cell: Hashable,
+        reference: Iterable[Category] = (),
+        suspect: Iterable[Category] = (),
+    ) -> None:
+        """Look at draws that are never paired."""
+        known = self._counts(cell)
+        known[0].update(reference)
+        known[1].update(suspect)
 
     def bet(self, cell: Hashable, x: Category, y: Category) -> float:
         """Settle the bet on one pair, then learn from it; returns the wealth's logarithm.
@@ -100,7 +125,9 @@ class SwapBetting:
             bets = self._bets(cell, x, y)
             self._logs += np.log1p(bets[:, None] * np.array(FRACTIONS))
             top = float(self._logs.max())
-            self.log_wealth = top + math.log(float(np.exp(self._logs - top).mean()))
+            self.log_wealth = top + math.log(
+                float((self._weights * np.exp(self._logs - top)).sum())
+            )
             self.log_highest = max(self.log_highest, self.log_wealth)
         reference, suspect = self._counts(cell)
         reference[x] += 1
