@@ -40,7 +40,12 @@ NOT_IN_KEY = (
     # A study that its budget stopped is resumed with a larger one, so these are not its identity.
     *("max_requests", "budget_usd", "prices", "concurrency", "rpm", "max_age_days"),
     "ladder",
+    # What it comes to stands in the plan.
+    "likelihood",
 )
+# Came after the first studies were made: they enter the key only where they are set, so that a
+# study of an earlier version can be resumed.
+_ONLY_IF_SET = ("logprobs",)
 
 
 class Settings(BaseModel):
@@ -51,7 +56,9 @@ class Settings(BaseModel):
     (the library's default, so that a test can run twice). ``max_requests`` None allows plans of up
     to 20,000 requests; a number is a hard stop, in attempts. ``ladder`` asks each server up to 14
     questions more, which parameters it heeds; None asks them where there are 300 draws a side or
-    more.
+    more. ``logprobs`` asks for the log probabilities of the likeliest tokens with every answer.
+    ``likelihood`` scores all texts under the reference's own weights; None does so where they are
+    local (``transformers:``).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -67,6 +74,8 @@ class Settings(BaseModel):
     max_requests: int | None = Field(default=None, ge=1)
     budget_usd: float | None = Field(default=None, gt=0)
     ladder: bool | None = None
+    logprobs: bool = False
+    likelihood: bool | None = None
     sequential: bool = False
     prices: str | None = None
     concurrency: int | None = Field(default=None, ge=1, le=1024)
@@ -90,7 +99,8 @@ class Settings(BaseModel):
 
     def analysis(self) -> dict[str, Any]:
         """The settings that decide what is asked and concluded, as JSON values."""
-        return self.model_dump(mode="json", exclude=set(NOT_IN_KEY), by_alias=True)
+        unset = {name for name in _ONLY_IF_SET if not getattr(self, name)}
+        return self.model_dump(mode="json", exclude={*NOT_IN_KEY, *unset}, by_alias=True)
 
 
 def load(

@@ -22,6 +22,7 @@ from provenance.cli import (
     plan,
     power,
     probes,
+    probes_border,
     report,
     sample,
     verify,
@@ -107,6 +108,7 @@ for _name, _verb, _epilog in (
     ("show", probes.show, probes.SHOW_EPILOG),
     ("check", probes.check, probes.CHECK_EPILOG),
     ("generate", probes.generate, probes.GENERATE_EPILOG),
+    ("border", probes_border.border, probes_border.EPILOG),
 ):
     _probes.command(_name, cls=VerbCommand, epilog=_epilog)(_verb)
 for _name, _verb, _epilog in (

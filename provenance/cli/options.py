@@ -95,6 +95,15 @@ SAMPLING: Mapping[str, Any] = {
             "from 300 draws a side on.",
         ),
     ],
+    "logprobs": Annotated[
+        bool | None,
+        typer.Option(
+            "--logprobs/--no-logprobs",
+            rich_help_panel=_WHAT,
+            help="Ask for the log probabilities of the likeliest tokens with every answer: far "
+            "sharper where both sides list them. Some servers refuse. Default: no.",
+        ),
+    ],
     "yes": Annotated[
         bool,
         _option(

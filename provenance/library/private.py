@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import math
 import re
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -31,6 +33,7 @@ from provenance.transcript import Frozen, Message
 LEAST_SECRET = 16
 _PART = re.compile(r"\{([a-z_]+)\}")
 _TRIES = 200
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SENTENCE_START = re.compile(r"(^|[.!?] )([^\W\d_])")
 
 
@@ -147,7 +150,7 @@ _DESCRIPTION = "Generated from a secret; to be kept private until the study is o
 
 
 def to_toml(battery: Battery) -> str:
-    """The battery as a file for ``--battery``."""
+    """The battery as a file for ``--battery``; its probes have no conditions."""
     lines = [
         f"# {battery.description}",
         f"# Battery digest {battery.digest}: publish it beforehand to show later what was planned.",
@@ -155,15 +158,18 @@ def to_toml(battery: Battery) -> str:
         f"description = {_string(battery.description)}",
     ]
     for probe in battery.probes:
-        content = _string(probe.messages[0].content)
+        messages = ", ".join(
+            f"{{role = {_string(m.role)}, content = {_string(m.content)}}}" for m in probe.messages
+        )
         lines += [
             "",
             "[[probe]]",
             f"id = {_string(probe.id)}",
             f"family = {_string(probe.family)}",
             f"version = {probe.version}",
-            f'messages = [{{role = "user", content = {content}}}]',
+            f"messages = [{messages}]",
             f"max_visible_tokens = {probe.max_visible_tokens}",
+            *([f"decoding = {_table(probe.decoding)}"] if probe.decoding else []),
             f"draws = {probe.draws}",
             f"reading = {_string(probe.reading)}",
             f"language = {_string(probe.language)}",
@@ -210,6 +216,16 @@ class _Choices:
 
 
 def _string(text: str) -> str:
-    """A TOML basic string."""
+    """A TOML basic string; control characters are written as escapes."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    escaped = _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04X}", escaped)
     return f'"{escaped}"'
+
+
+def _table(values: Mapping[str, Any]) -> str:
+    """An inline TOML table of numbers, switches and texts."""
+    entries = [
+        f"{_string(key)} = {_string(value) if isinstance(value, str) else json.dumps(value)}"
+        for key, value in values.items()
+    ]
+    return "{" + ", ".join(entries) + "}"

@@ -49,10 +49,11 @@ def check(name_or_file: str | Path) -> list[Problem]:
 def check_probes(probes: Sequence[Probe]) -> list[Problem]:
     """Problems of some probes, and of their being together."""
     problems = [problem for probe in probes for problem in _check_one(probe)]
-    seen: dict[str, str] = {}
+    seen: dict[tuple[str, str], str] = {}
     first: list[Probe] = []
     for probe in probes:
-        other = seen.setdefault(masked(probe), probe.id)
+        # The same question at another temperature is another cell.
+        other = seen.setdefault((masked(probe), _decoded(probe)), probe.id)
         if other == probe.id:
             first.append(probe)
         else:
@@ -95,6 +96,8 @@ def _near_duplicates(probes: Sequence[Probe]) -> list[Problem]:
     found = []
     for later, probe in enumerate(probes):
         for earlier in range(later):
+            if _decoded(probes[earlier]) != _decoded(probe):
+                continue
             shared = _jaccard(grams[earlier], grams[later])
             if shared > SIMILAR:
                 found.append(
@@ -105,6 +108,10 @@ def _near_duplicates(probes: Sequence[Probe]) -> list[Problem]:
                     )
                 )
     return found
+
+
+def _decoded(probe: Probe) -> str:
+    return repr(sorted(probe.decoding.items()))
 
 
 def _trigrams(probe: Probe) -> frozenset[str]:

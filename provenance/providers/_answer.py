@@ -216,7 +216,7 @@ def _logprobs(logprobs: Any, notes: list[str]) -> tuple[TokenLogprob, ...] | Non
         return None
     try:
         if isinstance(logprobs.get("content"), list):
-            return tuple(_token(entry) for entry in logprobs["content"]) or None
+            return tuple(token_of(entry) for entry in logprobs["content"]) or None
         if isinstance(logprobs.get("tokens"), list):
             return _parallel(logprobs) or None
     except (TypeError, KeyError, ValueError, AttributeError):
@@ -224,7 +224,14 @@ def _logprobs(logprobs: Any, notes: list[str]) -> tuple[TokenLogprob, ...] | Non
     return None
 
 
-def _token(entry: dict[str, Any]) -> TokenLogprob:
+def token_of(entry: dict[str, Any]) -> TokenLogprob:
+    """One token as the chat dialect lists it.
+
+    Raises
+    ------
+    TypeError, KeyError, ValueError, AttributeError
+        If it is of another shape.
+    """
     alternatives = entry.get("top_logprobs") or ()
     top = ((_text(t["token"]), _finite(t["logprob"])) for t in alternatives)
     return TokenLogprob(

@@ -108,7 +108,7 @@ class BodyPlan:
     def _optional(self, request: Request, notes: list[str]) -> dict[str, Any]:
         """The probe's own parameters, but those that the user set or the server refuses."""
         optional = {}
-        for name, value in request.decoding.items():
+        for name, value in self._wishes(dict(request.decoding), notes).items():
             if name in self._chosen:
                 continue
             if self._capabilities.get(name) == "refused":
@@ -116,6 +116,13 @@ class BodyPlan:
             else:
                 optional[name] = value
         return optional
+
+    def _wishes(self, decoding: dict[str, Any], notes: list[str]) -> dict[str, Any]:
+        """The probe's parameters as this dialect spells them: for completions a number says both
+        that log probabilities are wished for and how many."""
+        if not self._chat and decoding.get("logprobs") is True:
+            decoding["logprobs"] = decoding.pop("top_logprobs", 1)
+        return decoding
 
     def _also_sent(self) -> list[str]:
         """What was sent besides the probe's and the user's parameters."""

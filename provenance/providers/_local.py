@@ -260,6 +260,7 @@ class LocalProvider:
                 usage=Usage(
                     prompt_tokens=drawn.prompt_tokens, completion_tokens=drawn.completion_tokens
                 ),
+                logprobs=drawn.logprobs,
                 notes=notes,
             )
         return Exchange(

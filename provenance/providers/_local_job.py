@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from provenance.canonical import clean_text, digest
-from provenance.transcript import Failure
+from provenance.transcript import Failure, TokenLogprob
 
-KNOWN = ("temperature", "top_p", "top_k", "min_p", "stop", "seed")
+KNOWN = ("temperature", "top_p", "top_k", "min_p", "stop", "seed", "logprobs", "top_logprobs")
 
 
 class CannotGenerate(Exception):
@@ -27,13 +27,18 @@ class Interrupted(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
-    """How the next token is drawn from the model's distribution; the defaults leave it alone."""
+    """How the next token is drawn from the model's distribution; the defaults leave it alone.
+
+    ``top_logprobs``: how many of the likeliest first tokens are listed with their log
+    probabilities; later tokens are not listed.
+    """
 
     temperature: float = 1.0
     top_p: float = 1.0
     top_k: int = 0
     min_p: float = 0.0
     stop: tuple[str, ...] = ()
+    top_logprobs: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """As written to the record of a request."""
@@ -43,6 +48,7 @@ class Decoding:
             "top_k": self.top_k,
             "min_p": self.min_p,
             "stop": list(self.stop),
+            **({"top_logprobs": self.top_logprobs} if self.top_logprobs else {}),
         }
 
 
@@ -76,6 +82,7 @@ class Drawn:
     completion_tokens: int
     token_ids: tuple[int, ...] | None = None
     reasoning: str | None = None
+    logprobs: tuple[TokenLogprob, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +111,9 @@ def read_decoding(chosen: Mapping[str, Any]) -> Decoding:
         top_k=int(_number(chosen, "top_k", 0, -1, 2**31 - 1)),
         min_p=_number(chosen, "min_p", 0.0, 0.0, 1.0),
         stop=tuple(clean_text(s) for s in stop),
+        top_logprobs=int(_number(chosen, "top_logprobs", 1, 1, 100))
+        if chosen.get("logprobs")
+        else 0,
     )
 
 

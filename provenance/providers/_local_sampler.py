@@ -23,10 +23,16 @@ _CACHE_BYTES = 2**30  # for the keys and values of one batch
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One continuation: its tokens, the stop token included, and why it ended."""
+    """One continuation: its tokens, the stop token included, and why it ended.
+
+    ``first`` holds the log probability of the first token, and ``top`` the likeliest tokens in its
+    place with theirs, at temperature 1 and unfiltered; empty unless they were asked for.
+    """
 
     tokens: tuple[int, ...]
     finish_reason: str
+    first: float | None = None
+    top: tuple[tuple[int, float], ...] = ()
 
 
 def sample(
@@ -74,6 +80,7 @@ def sample(
     with torch.inference_mode():
         check()
         cache, logits = _prefill(model, prompt)
+        likely = _first_tokens(logits, decoding.top_logprobs)
         width = _width(cache, len(prompt) + max_tokens, len(prompt))
         starts = range(0, len(seeds), width)
         for start in starts:
@@ -101,9 +108,12 @@ def sample(
                     tokens = [tokens[place] for place in going]
                 check()
                 ids = torch.tensor(tokens, device=logits.device).unsqueeze(1)
-                output = model(input_ids=ids, past_key_values=state, use_cache=True)
-                state, current = output.past_key_values, output.logits[:, -1]
-    return [Row(tuple(t), r) for t, r in zip(rows, reasons, strict=True)]
+                output = model(input_ids=ids, use_cache=True, **{_cache_name(model): state})
+                state, current = output[_cache_name(model)], output.logits[:, -1]
+    if likely is None:
+        return [Row(tuple(t), r) for t, r in zip(rows, reasons, strict=True)]
+    every, top = likely
+    return [Row(tuple(t), r, float(every[t[0]]), top) for t, r in zip(rows, reasons, strict=True)]
 
 
 def draw_tokens(logits: Any, uniforms: Sequence[float], decoding: Decoding) -> list[int]:
@@ -172,7 +182,22 @@ def _prefill(model: Any, prompt: Sequence[int]) -> tuple[Any, Any]:
         use_cache=True,
         **({"logits_to_keep": 1} if takes_keep else {}),
     )
-    return output.past_key_values, output.logits[:, -1]
+    return output[_cache_name(model)], output.logits[:, -1]
+
+
+def _cache_name(model: Any) -> str:
+    """What this release of transformers calls the keys and values of earlier tokens."""
+    renamed = "cache" in inspect.signature(model.forward).parameters
+    return "cache" if renamed else "past_key_values"
+
+
+def _first_tokens(logits: Any, wanted: int) -> tuple[Any, tuple[tuple[int, float], ...]] | None:
+    """Log probabilities of every first token, and the likeliest with theirs."""
+    if not wanted:
+        return None
+    every = logits[0].float().log_softmax(-1)
+    values, places = every.topk(min(wanted, len(every)))
+    return every, tuple(zip(places.tolist(), values.tolist(), strict=True))
 
 
 def _width(cache: Any, length: int, prefilled: int) -> int:

@@ -75,6 +75,13 @@ class MessagesPlan(BodyPlan):
         merge(body, self._extra)
         return body, {n: v for n, v in optional.items() if n not in self._extra}, notes
 
+    def _wishes(self, decoding: dict[str, Any], notes: list[str]) -> dict[str, Any]:
+        """As `BodyPlan`; this dialect has no log probabilities."""
+        if decoding.pop("logprobs", None) is not None:
+            decoding.pop("top_logprobs", None)
+            notes.append("logprobs not sent: this API lists none")
+        return decoding
+
     def _also_sent(self) -> list[str]:
         return ["max_tokens", *(["thinking"] if self._thinking else [])]
 

@@ -70,6 +70,12 @@ class ResponsesPlan(BodyPlan):
             given = completion.logprobs is not None
             self._capabilities["logprobs"] = "accepted" if given else "ignored"
 
+    def _wishes(self, decoding: dict[str, Any], notes: list[str]) -> dict[str, Any]:
+        """As `BodyPlan`; here log probabilities are a part of the answer to be included."""
+        if decoding.pop("logprobs", None) is True:
+            decoding["include"] = ["message.output_text.logprobs"]
+        return decoding
+
     def _also_sent(self) -> list[str]:
         return ["max_output_tokens", *(["reasoning"] if self._effort is not None else [])]
 

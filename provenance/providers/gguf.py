@@ -24,10 +24,11 @@ from typing import Any
 from provenance.canonical import clean_text
 from provenance.endpoint import Endpoint
 from provenance.errors import MissingExtra, ProviderError, UsageError
+from provenance.providers._answer import token_of
 from provenance.providers._local import LocalProvider
 from provenance.providers._local_files import fingerprint, metadata
 from provenance.providers._local_job import Batch, CannotGenerate, Drawn, Interrupted, Job
-from provenance.transcript import Failure
+from provenance.transcript import Failure, TokenLogprob
 
 _SLOTS = 16
 _SLOT_CONTEXT = 2048  # tokens; longer requests get fewer and longer slots from the same memory
@@ -201,6 +202,11 @@ class GgufProvider(LocalProvider):
         }
         if decoding.stop:
             body["stop"] = list(decoding.stop)
+        if decoding.top_logprobs:
+            chat = self.api == "chat"
+            body["logprobs"] = True if chat else decoding.top_logprobs
+            if chat:
+                body["top_logprobs"] = decoding.top_logprobs
         if self.api == "completions":
             return {"prompt": job.prompt(), **body}
         return {"messages": [{"role": r, "content": c} for r, c in job.messages], **body}
@@ -237,6 +243,7 @@ class _Answer:
         self._thoughts = [""] * count
         self._reasons: list[str | None] = [None] * count
         self._usage: list[dict[str, int] | None] = [None] * count
+        self._listed: list[TokenLogprob | None] = [None] * count
         self._ended: int | None = None
         self._error: dict[str, Any] | None = None
 
@@ -250,6 +257,9 @@ class _Answer:
             delta = choice.get("delta") or {}
             self._texts[index] += choice.get("text") or delta.get("content") or ""
             self._thoughts[index] += delta.get("reasoning_content") or ""
+            entries = (choice.get("logprobs") or {}).get("content")
+            if entries and self._listed[index] is None:
+                self._listed[index] = token_of(entries[0])
             if choice.get("finish_reason"):
                 self._reasons[index] = choice["finish_reason"]
                 self._ended = index
@@ -265,8 +275,8 @@ class _Answer:
                 return
             message = clean_text(str(self._error.get("message")))[:300]
             raise CannotGenerate(Failure(kind="refused_parameters", message=message))
-        for text, thoughts, reason, usage in zip(
-            self._texts, self._thoughts, self._reasons, self._usage, strict=True
+        for text, thoughts, reason, usage, listed in zip(
+            self._texts, self._thoughts, self._reasons, self._usage, self._listed, strict=True
         ):
             if reason is None or usage is None:
                 message = "llama.cpp ended an answer without saying why"
@@ -276,4 +286,13 @@ class _Answer:
                 # The slot was full before the answer was done.
                 self.needed = prompt
                 return
-            self.drawn.append(Drawn(text, reason, prompt, completion, reasoning=thoughts or None))
+            self.drawn.append(
+                Drawn(
+                    text,
+                    reason,
+                    prompt,
+                    completion,
+                    reasoning=thoughts or None,
+                    logprobs=None if listed is None else (listed,),
+                )
+            )

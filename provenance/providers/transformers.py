@@ -11,7 +11,8 @@ the values that were used.
 
 ``api=chat`` (the default) renders the checkpoint's chat template. Control tokens that a prompt
 spells out are read as such, as vLLM and llama.cpp do. ``api=completions`` continues the contents of
-the messages, joined by a blank line.
+the messages, joined by a blank line. ``logprobs`` lists the likeliest first tokens, at
+temperature 1 and unfiltered.
 
 ``dtype=auto`` is bfloat16 on a GPU or a processor with AMX, else float32.
 """
@@ -27,9 +28,9 @@ from provenance.endpoint import Endpoint
 from provenance.errors import MissingExtra, ProviderError, UsageError
 from provenance.providers._local import LocalProvider
 from provenance.providers._local_job import Batch, CannotGenerate, Drawn, Interrupted, Job
-from provenance.providers._local_sampler import sample
+from provenance.providers._local_sampler import Row, sample
 from provenance.providers._local_weights import DTYPES, Weights, load
-from provenance.transcript import Failure
+from provenance.transcript import Failure, TokenLogprob
 
 _NEEDED = ("torch", "transformers", "accelerate", "gguf", "jinja2")
 
@@ -119,7 +120,16 @@ class TransformersProvider(LocalProvider):
         drawn = []
         for row in rows:
             text = _before(detokenise(row.tokens), stops)
-            drawn.append(Drawn(text, row.finish_reason, len(ids), len(row.tokens), row.tokens))
+            drawn.append(
+                Drawn(
+                    text,
+                    row.finish_reason,
+                    len(ids),
+                    len(row.tokens),
+                    row.tokens,
+                    logprobs=_listed(row, detokenise),
+                )
+            )
         return Batch(tuple(drawn), self._details(weights, prompt))
 
     def _check(self) -> None:
@@ -187,6 +197,19 @@ class _Detokeniser:
             tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
         return text
+
+
+def _listed(row: Row, detokenise: _Detokeniser) -> tuple[TokenLogprob, ...] | None:
+    if row.first is None:
+        return None
+    names = {token: clean_text(detokenise([token])) for token, _ in row.top}
+    return (
+        TokenLogprob(
+            token=clean_text(detokenise(row.tokens[:1])),
+            logprob=row.first,
+            top=tuple((names[token], value) for token, value in row.top),
+        ),
+    )
 
 
 def _before(text: str, stops: tuple[str, ...]) -> str:

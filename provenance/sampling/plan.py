@@ -32,6 +32,8 @@ RULES: dict[str, Any] = {
     "failure_alpha": 0.2,
     "halvings": 200,
 }
+# What ``--logprobs`` adds to every request. Servers list 5 at least, if they list any.
+LOGPROBS: dict[str, Any] = {"logprobs": True, "top_logprobs": 5}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ class Plan:
     def requests(self) -> Iterator[tuple[Slot, Request]]:
         """The slots with what is sent for each."""
         planned = {role: self.draws(role) for role in ROLES}
+        wished = LOGPROBS if self.header.get("settings", {}).get("logprobs") else {}
         for slot in self.slots:
             cell = self.cells[slot.cell]
             yield (
@@ -89,7 +92,7 @@ class Plan:
                     draws_planned=planned[slot.role][slot.cell],
                     messages=cell.messages,
                     max_visible_tokens=cell.max_visible_tokens,
-                    decoding=dict(cell.decoding),
+                    decoding={**cell.decoding, **wished},
                     seed=self.seed,
                 ),
             )

@@ -254,3 +254,21 @@ def test_options_that_mean_nothing_here(options):
 def test_the_module_imports_without_llama_cpp():
     code = "import sys, provenance.providers.gguf; sys.exit('xllamacpp' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("options", ["", ",api=completions"])
+def test_log_probabilities_of_the_first_token_when_they_are_asked_for(smollm2_path, options):
+    provider = opened(smollm2_path, options)
+    wish = {"logprobs": True, "top_logprobs": 4, "temperature": 0}
+    first, second = draw(provider, request(0, planned=2, **wish), request(1, planned=2, **wish))
+    (plain,) = draw(provider, request(temperature=0))
+    asyncio.run(provider.aclose())
+    assert plain.outcome.logprobs is None
+    for exchange in (first, second):
+        (listed,) = exchange.outcome.logprobs
+        assert len(listed.top) == 4
+        assert listed.top[0] == (listed.token, listed.logprob)
+        values = [value for _, value in listed.top]
+        assert values == sorted(values, reverse=True)
+        assert 0.1 < np.exp(values).sum() <= 1.0001
+        assert exchange.outcome.text.startswith(listed.token.strip())

@@ -427,3 +427,27 @@ def test_loading_is_silent_and_kept(smollm2, smollm2_path, capfd):
 def test_the_module_imports_without_torch():
     code = "import sys, provenance.providers.transformers; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_log_probabilities_of_the_first_token_when_they_are_asked_for(smollm2):
+    import torch
+
+    wish = {"logprobs": True, "top_logprobs": 4}
+    listed, sharp, plain = draw(
+        smollm2, request(**wish), request(temperature=0, **wish), request(temperature=0)
+    )
+    assert plain.outcome.logprobs is None
+    assert plain.outcome.text == sharp.outcome.text
+    # Of the model itself, whatever the temperature.
+    assert listed.outcome.logprobs[0].top == sharp.outcome.logprobs[0].top
+    weights = smollm2._weights
+    ids = weights.tokenizer(json.loads(sharp.request)["prompt"], add_special_tokens=False)
+    with torch.inference_mode():
+        logits = weights.model(torch.tensor([ids["input_ids"]])).logits[0, -1]
+    expected = logits.float().log_softmax(-1).topk(4)
+    (first,) = sharp.outcome.logprobs
+    assert [value for _, value in first.top] == pytest.approx(expected.values.tolist(), abs=1e-4)
+    assert first.top[0] == (first.token, first.logprob)
+    assert [t for t, _ in first.top] == [weights.tokenizer.decode(i) for i in expected.indices]
+    (refused,) = draw(smollm2, request(logprobs=True, top_logprobs=0))
+    assert refused.outcome.kind == "refused_parameters"
