@@ -1,22 +1,32 @@
 """Head to head on a ladder of real suspects: power at α = .01 for the same number of output tokens.
 
-    python benchmarks/identity.py            reads benchmarks/zoo (make zoo), some minutes
-    python benchmarks/identity.py --quick    fewer pairs of recordings
+    python benchmarks/identity.py                    reads benchmarks/zoo (make zoo), half an hour
+    python benchmarks/identity.py --part ladder      one table: ladder, border, recorded, dilution
+    python benchmarks/identity.py --quick            fewer pairs and studies
 
-A side is one recording of a rung, cut to the budget; reference and suspect are recordings of their
-own. Every token that a server would bill counts, those that chose cells too.
+A side is a run of draws that no other study of the rung uses (``_ladder_power.py``). Every output
+token that a server would bill counts, those that chose cells too; prompt tokens do not, so the
+number of requests stands beside: one-token cells are cheap in tokens and dear in requests.
 
 fused, fixed cells     the test that studies use, on cells chosen on another model
 fused, border cells    the same on cells chosen on the reference (pilot tokens are in the budget)
-likelihood ratio, total variation       one-token tests, within-cell permutation, fixed cells
+fused, texts           the same test on the short texts that MET is given
 MET, corrected         MMD with the character Hamming kernel, labels permuted within prompts, on
                        short texts (Gao et al. 2024, arXiv:2410.20247)
-MET, across prompts    the same statistic with labels permuted over all prompts, p = mean(null ≥
-                       observed), as the authors' package does
-oracle                 likelihood-ratio test with both distributions learnt on other recordings:
-                       what can be seen on these cells, as far as it can be learnt
+MET, as released       the authors' package: labels across prompts, p can be 0
+MET on short cells     the corrected statistic on our cells: parts the cells from the statistic
+JSD, total variation   one token, within-cell permutation, fixed cells. With equal sides JSD is the
+                       likelihood-ratio statistic up to a factor
+RUT                    rank uniformity by the reference's own probabilities, exact and as published
+plug-in betting        a likelihood ratio with estimated reference shares, which is no e-value
+energy distance        of trigram frequencies, texts
+logprob tracking       where both endpoints report log probabilities: not text only
+oracle                 likelihood-ratio test that is told both distributions, same cells and draws
 
-The row "served again" is the size of each test.
+The rows "served-again" and "base" (of texts, one half against the other) are the size of each
+test. Further tables: border inputs and short texts at temperature 0 (``_border_power.py``,
+``_greedy_power.py``), recorded corpora (``_recorded_power.py``), a diluted service
+(``_dilution.py``). Curves are kept under ``.cache/identity``.
 """
 
 from __future__ import annotations
@@ -24,234 +34,198 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+import _border_power
+import _dilution
+import _greedy_power
+import _ladder_power as ladder
+import _peers
+import _recorded_power
 import numpy as np
-import pandas as pd
-from scipy.stats import beta
+from _border import DEVELOPMENT, TEST
 
-from provenance.stats.fused import fused_test
-from provenance.stats.instruments import INSTRUMENTS
-from provenance.stats.layout import CellDraws
-from provenance.stats.permutation import PermutationNull
-
-ZOO = Path(__file__).parent / "zoo"
 OUT = Path(__file__).parent / "results" / "identity.json"
-ALPHA, RESAMPLES = 0.01, 999
-BUDGETS = (500, 1_000, 2_500, 5_000)
-BASE = "base"
-Cells = list[CellDraws]
+PARTS = ("ladder", "border", "recorded", "dilution")
+# Rungs for which every method is run; the others get the fused test alone.
+MAIN = (*ladder.MEDIAN_OF, ladder.AGAIN, "Q8_0", "other-engine")
+# Chosen on the development sets and suspects: see the rows "development" of the table.
+BORDER_RULES = {
+    "as shipped, 12 cells": _border_power.shipped(12, 16),
+    "one stage, 12 cells": _border_power.Rule(((1.0, 40, 12),)),
+    "falling, 12 cells": _border_power.Rule(((1.0, 10, 30), (0.3, 16, 20), (0.1, 16, 12))),
+    "falling, 20 cells": _border_power.Rule(((1.0, 10, 40), (0.3, 16, 30), (0.1, 16, 20))),
+}
+BORDER_RULE = BORDER_RULES["falling, 20 cells"]
 
 
-def short(name: str, which: str) -> dict[int, dict[str, np.ndarray]]:
-    """Recording → cell → answers."""
-    frame = pd.read_parquet(ZOO / f"{name}.parquet")
-    frame = frame[frame["set"] == which]
+def ladder_part(quick: bool, only: str | None = None) -> dict:
+    """Every method on every rung, and the tokens that a power of .8 takes."""
+    pairs = 8 if quick else ladder.PAIRS
+    spent = json.loads((ladder.ZOO / "plan.json").read_text(encoding="utf-8"))["pilot_tokens"]
+    rows: list[ladder.Row] = []
+
+    def add(label: str, rung: str, kind: str, test: ladder.Test, **options: int) -> None:
+        wanted = 150 if rung == ladder.AGAIN and not quick else pairs
+        found = ladder.kept_curve(label, rung, kind, test, wanted=wanted, **options)
+        rows.extend(found)
+        for method in dict.fromkeys(r.method for r in found):
+            points = "  ".join(f"{r.tokens:,}: {r.power:.2f}" for r in found if r.method == method)
+            print(f"{rung:16s} {method:22s} {points}", flush=True)
+
+    for rung in ladder.recorded("fixed"):
+        if only not in (None, rung):
+            continue
+        add("fused", rung, "fixed", ladder.fused("fused, fixed cells"))
+        if rung in MAIN:
+            add("tables", rung, "fixed", ladder.on_tables)
+            add("scores", rung, "fixed", ladder.with_scores, largest=1_000)
+            add("fused", rung, "border", ladder.fused("fused, border cells"), spent=spent)
+    for rung in (ladder.BASE, *ladder.recorded("texts")):
+        if only not in (None, rung):
+            continue
+        add("fused", rung, "texts", ladder.fused("fused, texts", ladder.TEXT_KERNELS))
+        add("texts", rung, "texts", ladder.on_texts)
+        add("released", rung, "texts", ladder.as_released, largest=6)
+    if only is not None:
+        return {}
+    methods = list(dict.fromkeys(r.method for r in rows))
+    rng = np.random.default_rng(8)
+    cells = len(ladder.pool(ladder.BASE, "fixed"))
+    measured = [r for r in ladder.recorded("fixed") if ladder.first_shares(r)]
     return {
-        int(r): {
-            str(c): g["answer"].astype(str).to_numpy()
-            for c, g in part.groupby("cell", observed=True)
+        "median_of": list(ladder.MEDIAN_OF),
+        "rows": [row.to_json() for row in rows],
+        "tokens_for_80": {m: ladder.median_tokens(rows, m, rng) for m in methods},
+        "oracle_4980_tokens": {rung: ladder.oracle(rung, 4_990 // cells) for rung in measured},
+        "logprob_tracking": {rung: tracked(rung) for rung in measured},
+        "distances": json.loads((ladder.ZOO / "distances.json").read_text(encoding="utf-8")),
+    }
+
+
+def tracked(rung: str) -> dict:
+    """Logprob tracking with two requests a cell and side: 24 tokens."""
+    base, other = ladder.first_shares(ladder.BASE), ladder.first_shares(rung)
+    a, b = {}, {}
+    for cell in ladder.pool(ladder.BASE, "fixed"):
+        top = sorted(base[cell], key=lambda t: -base[cell][t])[:20]
+        a[cell] = np.log([base[cell][t] for t in top])
+        b[cell] = np.log([max(other[cell].get(t, 0.0), _peers.LEAST) for t in top])
+    p = _peers.logprob_tracking(a, b, 2, np.random.default_rng(9), 999)
+    return {"tokens": 2 * len(a), "p": p}
+
+
+def border_part(quick: bool) -> dict:
+    """Temperature 0: one token of searched prompts, and short texts of any."""
+    pilots = 5 if quick else 20
+    development = {
+        name: {
+            "tokens_a_side": rule.tokens,
+            **_border_power.power(rule, DEVELOPMENT, ("noise 1%", "Q5_0"), pilots, 1),
         }
-        for r, part in frame.groupby("recording")
+        for name, rule in BORDER_RULES.items()
     }
-
-
-def texts(name: str) -> dict[int, dict[str, np.ndarray]]:
-    frame = pd.read_parquet(ZOO / f"{name}-texts.parquet")
-    return {
-        int(r): {str(c): g["output"].to_numpy() for c, g in part.groupby("cell")}
-        for r, part in frame.groupby("recording")
-    }
-
-
-def cells_of(reference: dict, suspect: dict, draws: int) -> Cells:
-    """Draws of both sides, ``draws`` a cell and side at most."""
-    made = []
-    for cell, own in reference.items():
-        a, b = own[:draws], suspect[cell][:draws]
-        both = np.concatenate([a, b])
-        codes = np.unique(both, return_inverse=True)[1]
-        labels = np.repeat([False, True], [len(a), len(b)])
-        made.append(CellDraws(codes, [str(t) for t in both], labels, None))
-    return made
-
-
-def fused(cells: Cells, seed: int) -> float:
-    null = PermutationNull(resamples=RESAMPLES, rng=np.random.default_rng(seed))
-    return float(fused_test(cells, null=null).p_value)
-
-
-def instrument(name: str) -> Callable[[Cells, int], float]:
-    def test(cells: Cells, seed: int) -> float:
-        null = PermutationNull(resamples=RESAMPLES, rng=np.random.default_rng(seed))
-        return float(INSTRUMENTS[name].test(cells, null=null).p_value)
-
-    return test
-
-
-def across_prompts(cells: Cells, seed: int) -> float:
-    """The published statistic with labels permuted over prompts; the p-value can be 0."""
-    rng = np.random.default_rng(seed)
-    kernels = [_hamming(c.texts) for c in cells]
-    labels = [np.asarray(c.suspect) for c in cells]
-
-    def statistic(split: Sequence[np.ndarray]) -> float:
-        total = 0.0
-        for kernel, mark in zip(kernels, split, strict=True):
-            n, m = int((~mark).sum()), int(mark.sum())
-            if not n or not m:
-                continue
-            weights = np.where(mark, 1 / m, -1 / n)
-            total += float(weights @ kernel @ weights)
-        return total
-
-    observed = statistic(labels)
-    flat, places = np.concatenate(labels), np.cumsum([len(x) for x in labels])[:-1]
-    null = [statistic(np.split(rng.permutation(flat), places)) for _ in range(RESAMPLES)]
-    return float(np.mean(np.array(null) >= observed))
-
-
-def _hamming(found: Sequence[str], length: int = 200) -> np.ndarray:
-    codes = np.zeros((len(found), length), dtype=np.int32)
-    for i, text in enumerate(found):
-        for j, character in enumerate(text[:length]):
-            codes[i, j] = ord(character) + 1
-    return np.array([[float((a == b).mean()) for b in codes] for a in codes])
-
-
-def power(
-    reference: dict,
-    suspect: dict,
-    draws: int,
-    test: Callable[[Cells, int], float],
-    pairs: int,
-    *,
-    same: bool = False,
-) -> tuple[float, int]:
-    """Share of pairs of recordings that are rejected; each recording is used in few pairs."""
-    a, b = sorted(reference), sorted(suspect)
-    chosen = [(a[i % len(a)], b[(i + i // max(len(a), len(b))) % len(b)]) for i in range(pairs)]
-    chosen = list(dict.fromkeys(chosen))
-    hits = [
-        test(cells_of(reference[i], suspect[j], draws), 1000 * i + j) <= ALPHA for i, j in chosen
+    suspects = ("Q8_0", "other engine")
+    greedy = [
+        _greedy_power.power(rung, *design, studies=40 * pilots, seed=3)
+        for rung in _greedy_power.recorded()
+        for design in _greedy_power.DESIGNS
     ]
-    return float(np.mean(hits)), len(hits)
+    part = {
+        "development": development,
+        "test": {
+            "rule": [list(stage) for stage in BORDER_RULE.stages],
+            "tokens_a_side": BORDER_RULE.tokens,
+            "sets_of_prompts": len(TEST),
+            **_border_power.power(BORDER_RULE, TEST, suspects, pilots, 2),
+            "false_alarms_two_engines_on_both_sides": _border_power.two_engines(
+                BORDER_RULE, pilots, 4
+            ),
+        },
+        "greedy_texts": greedy,
+        "greedy_turned": {r: _greedy_power.turned(r) for r in _greedy_power.recorded()},
+        "greedy_false_alarms_two_engines_on_both_sides": {
+            f"{prompts} x {draws}": _greedy_power.mixed_fleet(prompts, draws, 40 * pilots, 5)
+            for prompts, draws in _greedy_power.DESIGNS
+        },
+    }
+    print(json.dumps(part, indent=1))
+    return part
 
 
-def oracle(reference: dict, suspect: dict, draws: int) -> tuple[float, float]:
-    """Power of a test that knows both distributions, and the mean log ratio on held-out draws.
+def recorded_part(quick: bool) -> dict | None:
+    """Other people's models, real repeats."""
+    if not _recorded_power.available():
+        print(f"{_recorded_power.CORPORA} is absent: no table of recorded corpora")
+        return None
+    studies = 8 if quick else _recorded_power.STUDIES
+    rows = [
+        row for corpus in _recorded_power.SIZES for row in _recorded_power.power(corpus, studies)
+    ]
+    for row in rows:
+        shares = "  ".join(f"{m}: {v:.2f}" for m, v in row["rejected"].items())
+        print(f"{row['corpus']:10s} {row['models']:9s} {row['outputs_a_side']:4d}   {shares}")
+    return {"alpha": ladder.ALPHA, "rows": rows}
 
-    The distributions are learnt on half of the recordings, threshold and power are of the other
-    half: with as many draws as there are this is a lower limit of what a true oracle does.
-    """
-    rng = np.random.default_rng(5)
-    total_p, total_q, gained = np.zeros(4_000), np.zeros(4_000), []
-    halves = [(sorted(r)[::2], sorted(r)[1::2]) for r in (reference, suspect)]
-    for cell in next(iter(reference.values())):
-        learnt, held = (
-            [
-                np.concatenate([side[i][cell] for i in half[k]])
-                for side, half in zip((reference, suspect), halves, strict=True)
-            ]
-            for k in (0, 1)
+
+def dilution_part(quick: bool) -> dict:
+    """A tenth of the requests answered by somebody else."""
+    rungs = ladder.recorded("fixed")
+    part = _dilution.power(rungs, 20 if quick else 100, 20 if quick else 100)
+    for row in (*part["rows"], part["false_alarms"]):
+        print(
+            "  ".join(f"{k}: {v:.3g}" if isinstance(v, float) else str(v) for k, v in row.items())
         )
-        names = np.unique(np.concatenate([*learnt, *held]))
-
-        def shares(answers: np.ndarray, smooth: float, names: np.ndarray = names) -> np.ndarray:
-            counts = np.bincount(np.searchsorted(names, answers), minlength=len(names)) + smooth
-            return counts / counts.sum()
-
-        pooled = shares(np.concatenate(learnt), 0.5)
-        # Towards the pooled shares, so that what was seen twice is not taken for a law.
-        p, q = ((len(x) * shares(x, 0.0) + 20 * pooled) / (len(x) + 20) for x in learnt)
-        ratio = np.log(q / p)
-        total_p += rng.multinomial(draws, shares(held[0], 0.0), 4_000) @ ratio
-        total_q += rng.multinomial(draws, shares(held[1], 0.0), 4_000) @ ratio
-        gained.append(float(shares(held[1], 0.0) @ ratio))
-    threshold = np.quantile(total_p, 1 - ALPHA)
-    return float(np.mean(total_q > threshold)), float(np.mean(gained))
-
-
-def interval(share: float, n: int) -> tuple[float, float]:
-    hits = round(share * n)
-    low = 0.0 if hits == 0 else float(beta.ppf(0.025, hits, n - hits + 1))
-    high = 1.0 if hits == n else float(beta.ppf(0.975, hits + 1, n - hits))
-    return low, high
+    return part
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="10 pairs of recordings a figure")
+    parser.add_argument("--quick", action="store_true", help="fewer pairs and studies")
+    parser.add_argument("--part", choices=PARTS, action="append", help="this table alone")
+    parser.add_argument("--rung", help="compute this rung's curves alone; they are kept")
     arguments = parser.parse_args()
-    if not (ZOO / "plan.json").is_file() or not (ZOO / "base.parquet").is_file():
+    if not (ladder.ZOO / "distances.json").is_file():
         print("no recordings under benchmarks/zoo: `make zoo` makes them", file=sys.stderr)
         return 1
-    plan = json.loads((ZOO / "plan.json").read_text(encoding="utf-8"))
-    names = sorted(
-        p.stem for p in ZOO.glob("*.parquet") if not p.stem.endswith("-texts") and p.stem != BASE
-    )
-    pairs = 10 if arguments.quick else 40
-    cells = len(plan["fixed"])
-    methods: dict[str, tuple[str, Callable[[Cells, int], float], int]] = {
-        "fused, fixed cells": ("fixed", fused, 0),
-        "fused, border cells": ("border", fused, plan["pilot_tokens"]),
-        "likelihood ratio, fixed cells": ("fixed", instrument("likelihood_ratio"), 0),
-        "total variation, fixed cells": ("fixed", instrument("total_variation"), 0),
-        "MET, corrected": ("texts", instrument("hamming_published"), 0),
-        "MET, across prompts": ("texts", across_prompts, 0),
+    if arguments.rung:
+        ladder_part(arguments.quick, arguments.rung)
+        return 0
+    made: dict[str, Callable[[bool], dict | None]] = {
+        "ladder": ladder_part,
+        "border": border_part,
+        "recorded": recorded_part,
+        "dilution": dilution_part,
     }
-    results: list[dict] = []
-    for rung in names:
-        print(f"\n{rung}", flush=True)
-        for method, (kind, test, spent) in methods.items():
-            row = []
-            for budget in BUDGETS:
-                if kind == "texts":
-                    if not (ZOO / f"{rung}-texts.parquet").is_file():
-                        continue
-                    a, b = texts(BASE), texts(rung)
-                    draws = budget // (plan["text_prompts"] * plan["text_tokens"])
-                else:
-                    a, b = short(BASE, kind), short(rung, kind)
-                    draws = (budget - spent) // cells
-                if draws < 1:
-                    continue
-                tried = min(pairs, 12) if kind == "texts" else pairs
-                share, n = power(a, b, draws, test, tried)
-                low, high = interval(share, n)
-                row.append(f"{budget:,}: {share:.2f}")
-                results.append(
-                    {
-                        "rung": rung,
-                        "method": method,
-                        "tokens": budget,
-                        "draws_a_cell": draws,
-                        "power": share,
-                        "interval": [low, high],
-                        "pairs": n,
-                    }
-                )
-            if row:
-                print(f"  {method:32s} {'   '.join(row)}", flush=True)
-        for kind in ("border", "fixed"):
-            spent = plan["pilot_tokens"] if kind == "border" else 0
-            best, kl = oracle(short(BASE, kind), short(rung, kind), (BUDGETS[-1] - spent) // cells)
-            print(
-                f"  oracle, {kind} cells, 5,000 tokens: {best:.2f}   held-out log ratio {kl:+.4f}",
-                flush=True,
-            )
-            results.append(
-                {
-                    "rung": rung,
-                    "method": f"oracle, {kind}",
-                    "tokens": 5_000,
-                    "power": best,
-                    "held_out_log_ratio": kl,
-                }
-            )
-    OUT.write_text(json.dumps({"alpha": ALPHA, "plan": plan, "rows": results}, indent=1) + "\n")
+    document = json.loads(OUT.read_text(encoding="utf-8")) if OUT.is_file() else {}
+    document = {k: v for k, v in document.items() if k in PARTS}
+    for name in arguments.part or PARTS:
+        found = made[name](arguments.quick)
+        if found is not None:
+            document[name] = found
+        content = {"alpha": ladder.ALPHA, **document}
+        OUT.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    if "ladder" in document:
+        summary(document)
     return 0
+
+
+def summary(document: dict) -> None:
+    """The table: tokens for a power of .8, method by method."""
+    print(f"\nOutput tokens a side for a power of .80 at α = {ladder.ALPHA}, median of", end=" ")
+    print(", ".join(document["ladder"]["median_of"]))
+    for method, found in document["ladder"]["tokens_for_80"].items():
+        if found is None:
+            continue
+        low, high = (_print(v) for v in found["interval"])
+        print(f"  {method:22s} {_print(found['median']):>8s}  ({low} to {high})")
+
+
+def _print(tokens: int | None) -> str:
+    return "never" if tokens is None else f"{tokens:,}"
 
 
 if __name__ == "__main__":
