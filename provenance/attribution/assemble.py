@@ -15,6 +15,7 @@ from provenance import __version__
 from provenance.attribution import conduct, describe, substitutes
 from provenance.attribution.betting import Betting
 from provenance.attribution.equality import Equality, draws_by_family, equality
+from provenance.attribution.likelihoods import likelihood_finding, scores_of
 from provenance.attribution.missing import examine_missing
 from provenance.attribution.observations import Observations, observe
 from provenance.attribution.order import examine_order
@@ -78,7 +79,14 @@ def analyse_transcript(
     planned = _planned(plan, None if stopped is None else stopped["slots"])
     totals = {role: sum(planned[role]) for role in ROLES}
     failed = {role: len(transcript.failed(role)) for role in ROLES}
-    observations = observe(transcript, cells, blocked=plan["blocked"], max_lag_s=rules["max_lag_s"])
+    scores = scores_of(events)
+    observations = observe(
+        transcript,
+        cells,
+        blocked=plan["blocked"],
+        max_lag_s=rules["max_lag_s"],
+        scores=None if scores is None else scores.sums,
+    )
     betting = _bet(plan, cells, transcript, panel) if settings.get("sequential") else None
     alpha = settings["alpha"] - (0.0 if betting is None else betting.level)
     order = examine_order(observations, rules=rules, seed=seed)
@@ -173,6 +181,7 @@ def analyse_transcript(
             ),
             *missing.findings,
             *order.findings,
+            *likelihood_finding(observations, scores, seed=seed),
             *conduct.examine_conduct(transcript, events),
         ),
         propositions=_propositions(),
@@ -191,7 +200,11 @@ def analyse_transcript(
         ),
         alternatives=_alternatives(label),
         deviations=_deviations(plan, events, observations),
-        limits=_limits(endpoints, sensitivity, timed=bool(order.repeats)),
+        limits=(
+            *_limits(endpoints, sensitivity, timed=bool(order.repeats)),
+            *(() if scores is None else ("likelihood_direction",)),
+            *(("replicas_differ",) if settings.get("logprobs") else ()),
+        ),
         evidence=EvidenceRef(
             records=len(transcript.attempts), root=root, earlier_runs=plan.get("earlier_runs", 0)
         ),

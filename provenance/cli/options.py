@@ -156,6 +156,15 @@ COMPARING: Mapping[str, Any] = {
             "--sequential", _WHAT, "Stop as soon as the sides differ; a fifth of alpha pays for it."
         ),
     ],
+    "likelihood": Annotated[
+        bool | None,
+        typer.Option(
+            "--likelihood/--no-likelihood",
+            rich_help_panel=_WHAT,
+            help="Score all texts under the reference's own weights: parts sharper decoding from "
+            "damaged weights. Default: where the reference is transformers:PATH.",
+        ),
+    ],
     "panel": Annotated[
         str | None,
         _option(

@@ -96,6 +96,15 @@ LIMITS: dict[str, str] = {
         "What the plan could have seen is unknown: no panel of substitutes covers these cells."
     ),
     "no_order": "The recording keeps no times, so order and repetition could not be examined.",
+    "likelihood_direction": (
+        "Which way the likelihood differs is a hint and no test: several causes move it the same "
+        "way, and they can cancel each other."
+    ),
+    "replicas_differ": (
+        "Log probabilities were compared. They differ between machines of one deployment too: if "
+        "each side was always served by a machine of its own, that alone can look like a "
+        "difference."
+    ),
     "style_not_weights": (
         "Style was compared, not weights: models that were tuned alike write alike, and siblings "
         "get ratios above 1 in about half of cases."

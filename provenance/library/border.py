@@ -3,7 +3,8 @@
 A small change of the weights (8 bits instead of 16, another engine) turns the answer at temperature
 0 of a prompt whose two favourites nearly tie, and of no other. A chosen prompt becomes two cells:
 one at temperature 0, where 5 draws a side that all turned over give p = 2/252, two such cells
-4/252², at a few tokens a draw; and one at the model's own temperature.
+4/252² (2/32 and 4/32² where the sides are asked in pairs), at a few tokens a draw; and one at the
+model's own temperature.
 
 Two ways to choose. Where the reference lists log probabilities, one token of each candidate shows
 how far its two likeliest first tokens lie apart. Where it does not, candidates are asked a few

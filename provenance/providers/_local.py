@@ -14,7 +14,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -33,7 +33,7 @@ from provenance.providers._local_job import (
     Job,
     read_decoding,
 )
-from provenance.transcript import Completion, Exchange, Failure, Request, Usage
+from provenance.transcript import Completion, Exchange, Failure, Message, Request, Usage
 
 ROWS = 64  # draws in one batch, at most
 _OPTIONS = frozenset(
@@ -43,7 +43,7 @@ _INLINE_THINKING = re.compile(r"\s*<think>(.*?)</think>\s*", re.DOTALL)
 _T = TypeVar("_T")
 
 # Two models that compute at the same time on the same cores are slower than one after the other.
-_ENGINE = threading.Lock()
+ENGINE = threading.Lock()
 
 
 @dataclass(slots=True)
@@ -165,7 +165,7 @@ class LocalProvider:
         return future
 
     def _timed(self, job: Job) -> tuple[Batch | Failure, str, float]:
-        with _ENGINE:
+        with ENGINE:
             if self._stop.is_set():
                 raise Interrupted
             started = datetime.now(UTC).isoformat(timespec="microseconds")
@@ -210,7 +210,11 @@ class LocalProvider:
         return {**self.defaults, **request.decoding, **set_options}
 
     def _messages(self, request: Request) -> tuple[tuple[str, str], ...]:
-        messages = [(m.role, clean_text(m.content)) for m in request.messages]
+        return self._shown(request.messages)
+
+    def _shown(self, asked: Sequence[Message]) -> tuple[tuple[str, str], ...]:
+        """The messages that the model sees."""
+        messages = [(m.role, clean_text(m.content)) for m in asked]
         if self._system is not None and all(role != "system" for role, _ in messages):
             messages.insert(0, ("system", self._system))
         return tuple(messages)

@@ -52,6 +52,11 @@ class Decoding:
         }
 
 
+def joined(messages: tuple[tuple[str, str], ...]) -> str:
+    """The plain text of ``api=completions``: contents joined by a blank line, nothing else."""
+    return "\n\n".join(content for _, content in messages)
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """One batch: the draws ``first`` … ``first + count - 1`` of a cell."""
@@ -68,8 +73,8 @@ class Job:
         return int(digest([*self.identity, draw]), 16)
 
     def prompt(self) -> str:
-        """The plain text of ``api=completions``: contents joined by a blank line, nothing else."""
-        return "\n\n".join(content for _, content in self.messages)
+        """The plain text of ``api=completions``."""
+        return joined(self.messages)
 
 
 @dataclass(frozen=True, slots=True)

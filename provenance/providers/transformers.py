@@ -20,17 +20,25 @@ temperature 1 and unfiltered.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from provenance.canonical import clean_text
 from provenance.endpoint import Endpoint
 from provenance.errors import MissingExtra, ProviderError, UsageError
-from provenance.providers._local import LocalProvider
-from provenance.providers._local_job import Batch, CannotGenerate, Drawn, Interrupted, Job
+from provenance.providers._local import ENGINE, LocalProvider
+from provenance.providers._local_job import (
+    Batch,
+    CannotGenerate,
+    Drawn,
+    Interrupted,
+    Job,
+    joined,
+)
 from provenance.providers._local_sampler import Row, sample
+from provenance.providers._local_scorer import MOST_TOKENS, score
 from provenance.providers._local_weights import DTYPES, Weights, load
-from provenance.transcript import Failure, TokenLogprob
+from provenance.transcript import Failure, Message, TokenLogprob
 
 _NEEDED = ("torch", "transformers", "accelerate", "gguf", "jinja2")
 
@@ -86,7 +94,7 @@ class TransformersProvider(LocalProvider):
     def _generate(self, job: Job) -> Batch:
         weights = self._weights
         assert weights is not None  # `draw` asks only between open and aclose
-        prompt, ids = self._prompt(weights, job)
+        prompt, ids = self._rendered(weights, job.messages)
         if not ids:
             raise CannotGenerate(_local("the prompt is empty: there is nothing to continue"))
         if weights.context is not None and len(ids) + job.max_tokens > weights.context:
@@ -132,21 +140,75 @@ class TransformersProvider(LocalProvider):
             )
         return Batch(tuple(drawn), self._details(weights, prompt))
 
+    async def score(
+        self, messages: Sequence[Message], texts: Sequence[str]
+    ) -> list[tuple[float | None, int]]:
+        """What these weights make of texts that answer these messages, whoever wrote them.
+
+        Returns
+        -------
+        list
+            One a text: the sum over its tokens of log p + H (`_local_scorer.score`), None where
+            it cannot be computed, and the tokens read.
+
+        Raises
+        ------
+        ProviderError
+            If the provider is not open, or was closed meanwhile.
+        """
+        if self._weights is None:
+            raise ProviderError(f"{self.endpoint.label} is not open")
+        asked = self._shown(messages)
+        try:
+            return await self._in_thread(self._scored, asked, [clean_text(t) for t in texts])
+        except Interrupted:
+            raise ProviderError(f"{self.endpoint.label} was closed while it was scoring") from None
+
+    def _scored(
+        self, messages: tuple[tuple[str, str], ...], texts: list[str]
+    ) -> list[tuple[float | None, int]]:
+        weights = self._weights
+        assert weights is not None
+        nothing: list[tuple[float | None, int]] = [(None, 0)] * len(texts)
+        try:
+            _, prompt = self._rendered(weights, messages)
+        except CannotGenerate:
+            return nothing
+        ids = [list(weights.tokenizer(t, add_special_tokens=False)["input_ids"]) for t in texts]
+        longest = max((min(len(i), MOST_TOKENS) for i in ids), default=0)
+        if not prompt or (weights.context is not None and len(prompt) + longest > weights.context):
+            return nothing
+        try:
+            with ENGINE:
+                sums = score(weights.model, prompt, ids, check=self._check)
+        except (RuntimeError, MemoryError):  # torch: out of memory
+            return nothing
+        return [(s, min(len(i), MOST_TOKENS)) for s, i in zip(sums, ids, strict=True)]
+
     def _check(self) -> None:
         if self._stop.is_set():
             raise Interrupted
 
-    def _prompt(self, weights: Weights, job: Job) -> tuple[str, list[int]]:
+    def _rendered(
+        self, weights: Weights, messages: tuple[tuple[str, str], ...]
+    ) -> tuple[str, list[int]]:
+        """The prompt as text and as tokens.
+
+        Raises
+        ------
+        CannotGenerate
+            If the template refuses the messages.
+        """
         from jinja2 import TemplateError
 
         tokenizer = weights.tokenizer
         if self.api == "completions":
-            prompt = job.prompt()
+            prompt = joined(messages)
             return prompt, list(tokenizer(prompt)["input_ids"])
-        messages = [{"role": role, "content": content} for role, content in job.messages]
+        turns = [{"role": role, "content": content} for role, content in messages]
         try:
             prompt = tokenizer.apply_chat_template(
-                messages, tokenize=False, add_generation_prompt=True
+                turns, tokenize=False, add_generation_prompt=True
             )
         except TemplateError as error:
             raise CannotGenerate(

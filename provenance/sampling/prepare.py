@@ -73,6 +73,8 @@ class Prepared:
         SHA-256 of everything that decides what is asked and concluded, but the seed.
     store_path
         Where its evidence goes unless the user says otherwise.
+    likelihood
+        Whether all texts are scored under the reference's weights.
     copies
         What the analysis reads beside the records, kept with them.
     """
@@ -86,6 +88,7 @@ class Prepared:
     settings: Settings
     panel: Panel | None
     ladder: bool
+    likelihood: bool
     hosts: tuple[HostEstimate, ...]
     estimate: Estimate
     warnings: tuple[str, ...]
@@ -173,6 +176,7 @@ def prepare(
     ladder = settings.ladder
     if ladder is None:
         ladder = max(sum(d) for d in questions.draws.values()) >= _LADDER_FROM
+    likelihood = _scored(providers, settings)
     price_file = Path(settings.prices) if settings.prices else None
     prices = {role: find_price(endpoint, price_file) for role, endpoint in endpoints.items()}
     header = {
@@ -193,6 +197,7 @@ def prepare(
         "notes": list(questions.notes),
         "prices": {str(role): _rates(price) for role, price in prices.items()},
         "environment": _environment(),
+        **({"likelihood": True} if likelihood else {}),
     }
     seed = secrets.randbelow(2**32) if settings.seed is None else settings.seed
     plan = make_plan(header, questions.cells, questions.draws, seed=seed, blocked=not replays)
@@ -212,6 +217,7 @@ def prepare(
         settings=settings,
         panel=None if copies else _panel(questions, settings),
         ladder=ladder,
+        likelihood=likelihood,
         hosts=hosts,
         estimate=estimate,
         warnings=tuple(warnings),
@@ -259,6 +265,23 @@ def _panel(questions: Questions, settings: Settings) -> Panel | None:
     if settings.panel is not None:
         return Panel.load(settings.panel)
     return Panel.load(questions.name) if questions.name in Panel.shipped() else None
+
+
+def _scored(providers: Mapping[Role, Provider], settings: Settings) -> bool:
+    """Whether all texts are scored under the reference's weights.
+
+    Raises
+    ------
+    UsageError
+        If that is wished for and they are not here.
+    """
+    able = len(providers) == 2 and callable(getattr(providers["reference"], "score", None))
+    if settings.likelihood and not able:
+        raise UsageError(
+            "--likelihood scores texts under the reference's own weights: the reference must be "
+            f"transformers:PATH, not {providers['reference'].endpoint.label}"
+        )
+    return able and settings.likelihood is not False
 
 
 def _rates(price: Price | None) -> dict[str, float] | None:

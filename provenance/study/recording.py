@@ -12,6 +12,7 @@ from provenance.sampling.plan import Plan
 from provenance.sampling.prepare import Prepared, with_pilots
 from provenance.sampling.runner import ProgressCallback, Runner
 from provenance.sampling.runs import open_run
+from provenance.study.scoring import score_texts
 from provenance.study.sides import distinct, gates_of
 from provenance.study.waiting import tell
 from provenance.transcript import Role
@@ -60,6 +61,9 @@ async def record(prepared: Prepared, progress: ProgressCallback | None = None) -
                 watch=lambda record: bet is not None and bet.watch(record),
             )
             outcome = await runner.run()
+            if prepared.likelihood and outcome.exhausted is None:
+                tell(progress, "scoring texts")
+                await score_texts(plan, store, prepared.providers["reference"])
         finally:
             for provider in opened:
                 await provider.aclose()

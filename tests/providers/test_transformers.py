@@ -451,3 +451,49 @@ def test_log_probabilities_of_the_first_token_when_they_are_asked_for(smollm2):
     assert [t for t, _ in first.top] == [weights.tokenizer.decode(i) for i in expected.indices]
     (refused,) = draw(smollm2, request(logprobs=True, top_logprobs=0))
     assert refused.outcome.kind == "refused_parameters"
+
+
+def test_scores_against_a_loop_over_tokens(smollm2):
+    import torch
+
+    texts = ["Blue.", "", "A warm, red sunset over the sea.", "Blue."]
+    messages = (Message(role="user", content="Name a colour."),)
+    found = asyncio.run(smollm2.score(messages, texts))
+    weights = smollm2._weights
+    (plain,) = draw(smollm2, request())
+    prompt = weights.tokenizer(json.loads(plain.request)["prompt"], add_special_tokens=False)
+    for text, (total, read) in zip(texts, found, strict=True):
+        ids = list(prompt["input_ids"])
+        expected = 0.0
+        tokens = weights.tokenizer(text, add_special_tokens=False)["input_ids"]
+        for token in tokens:
+            with torch.inference_mode():
+                logs = weights.model(torch.tensor([ids])).logits[0, -1].double().log_softmax(-1)
+            expected += float(logs[token] - (logs.exp() * logs).sum())
+            ids.append(token)
+        assert read == len(tokens)
+        assert total == pytest.approx(expected, abs=2e-3)
+    assert found[0] == found[3]
+
+
+def test_own_draws_score_about_zero_and_other_texts_do_not(smollm2):
+    exchanges = draw(smollm2, *(request(i, planned=24, tokens=8) for i in range(24)))
+    messages = (Message(role="user", content="Name a colour."),)
+    own = asyncio.run(smollm2.score(messages, texts(exchanges)))
+    foreign = asyncio.run(smollm2.score(messages, ["xq zzv kkj pqw", "0 9 0 9 )( )("]))
+    mean = sum(s for s, _ in own) / sum(n for _, n in own)
+    assert abs(mean) < 0.5
+    assert all(s / n < -1 for s, n in foreign)
+
+
+def test_long_texts_are_cut_and_what_cannot_be_scored_is_none(smollm2, tmp_path):
+    messages = (Message(role="user", content="Hello."),)
+    long = "word " * 2_000
+    ((one, read), (two, _)) = asyncio.run(smollm2.score(messages, [long, long + "and more"]))
+    assert read == 256
+    assert one == two
+    broken = opened(save_tiny(tmp_path / "nan", template=PLAIN, broken=True))
+    assert asyncio.run(broken.score(messages, ["red"]))[0][0] is None
+    asyncio.run(broken.aclose())
+    with pytest.raises(ProviderError, match="not open"):
+        asyncio.run(broken.score(messages, ["red"]))

@@ -19,7 +19,7 @@ from provenance.stats.layout import CellDraws, Layout, comparable
 from provenance.stats.parts import directed, standard_scores
 from provenance.stats.permutation import PermutationNull, Statistic
 
-Reading = Literal["sharpened", "damaged"]
+Reading = Literal["sharper", "flatter"]
 
 
 def likelihood(cells: Sequence[CellDraws], *, null: PermutationNull) -> InstrumentResult:
@@ -34,19 +34,20 @@ def likelihood(cells: Sequence[CellDraws], *, null: PermutationNull) -> Instrume
 
     The score meant here is the sum over a text's tokens of log p + H, p the probability that the
     reference's own weights give the token and H the entropy in nats of what they expected there.
-    For texts drawn from those weights at temperature 1 its terms are martingale differences, so
-    that its expectation is 0 whatever the prompt and whenever the text stops (a mean over tokens
-    has no such property: long texts differ from short ones). It is the derivative of the log
-    likelihood in the inverse temperature: no other score sees a slightly lower temperature
-    better. Sharper decoding (a lower temperature, top-p) raises it at every token. Weights that
-    were damaged or replaced mostly lower it, because their texts are ones that the reference
-    finds unlikely; that is a rule of experience and not a theorem. Source: derived here; the idea
-    of ranks under the reference's likelihood is of Zhu et al. 2025, arXiv:2506.06975.
+    For tokens drawn from those weights at temperature 1 its terms are martingale differences: the
+    expectation of a fixed number of them is 0 whatever the prompt. It is the derivative of the log
+    likelihood in the inverse temperature, so that no other score sees a slightly lower temperature
+    better. Sharper decoding (a lower temperature, top-p) raises it at every token, flatter
+    decoding lowers it. Weights that were damaged or replaced mostly lower it, because their texts
+    are ones that the reference finds unlikely; that is a rule of experience and not a theorem.
+    Source: derived here; the idea of ranks under the reference's likelihood is of Zhu et al. 2025,
+    arXiv:2506.06975.
 
     What breaks it: draws of a side that depend on each other, drift that blocks do not share,
-    failures that depend on content; scores computed differently for the sides. The tokens of a
-    text are those that encoding it again gives, for both sides alike; where they are not those
-    that were drawn, the expectation is only about 0 and the test as exact as before.
+    failures that depend on content; scores computed differently for the sides. So a score must be
+    a function of cell and text alone: the tokens are those that encoding the text again gives, and
+    its end is not scored, as servers report ends differently. Under the null the expectation is
+    then only about 0; the test is as exact as before, for it needs no such number.
 
     Parameters
     ----------
@@ -81,8 +82,9 @@ class Direction:
 
     @property
     def reading(self) -> Reading:
-        """What a difference of this sign would mean; whether there is one, the p-value says."""
-        return "sharpened" if self.difference > 0 else "damaged"
+        """What a difference of this sign would mean: decoding that is sharper; or flatter, which
+        damaged or other weights look like. Whether there is a difference, the p-value says."""
+        return "sharper" if self.difference > 0 else "flatter"
 
 
 def direction(cells: Sequence[CellDraws]) -> Direction | None:

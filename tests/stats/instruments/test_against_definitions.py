@@ -363,11 +363,11 @@ def test_likelihood_against_means_and_its_direction():
         variance += m * (n - m) / (n * (n - 1)) * ((h - h.mean()) ** 2).sum()
     assert likelihood(cells, null=_null()).statistic == pytest.approx(shift**2 / variance)
     found = direction(cells)
-    assert found.reading == "sharpened"
+    assert found.reading == "sharper"
     gaps = [0.25 + 7 / 3, 16 / 3 - 1.5]
     assert found.difference == pytest.approx(np.average(gaps, weights=[6 / 5, 6 / 5]))
     turned = [dataclasses.replace(c, suspect=~c.suspect) for c in cells]
-    assert direction(turned).reading == "damaged"
+    assert direction(turned).reading == "flatter"
     with pytest.raises(ValueError, match="finite score"):
         likelihood([_scored([np.inf], [1.0])], null=_null())
 
