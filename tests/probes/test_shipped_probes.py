@@ -139,6 +139,18 @@ def test_style_has_eight_prompts_a_genre():
     assert all(p.max_visible_tokens >= 300 and p.draws <= 2 for p in style.probes)
 
 
+def test_greedy_is_cold_long_and_affordable():
+    greedy = Battery.load("greedy")
+    assert all(cell.decoding == {"temperature": 0} for cell in greedy.cells)
+    # Long answers: every token may be nearly tied, and the first that turns over shows.
+    assert all(cell.max_visible_tokens >= 16 for cell in greedy.cells)
+    # In pairs of one draw a side a cell that turned over has 2 of 2^draws relabellings.
+    turned = 3
+    assert all((2 / 2**cell.draws) ** turned < 0.01 for cell in greedy.cells)
+    assert sum(cell.draws * cell.max_visible_tokens for cell in greedy.cells) <= 2_000
+    assert len({p.language for p in greedy.probes}) >= 4
+
+
 def test_self_identification_is_labelled_weak_and_contradicted():
     probes = load_family("self_id")
     assert all(p.rationale.startswith("Weak evidence: ") for p in probes)
