@@ -217,7 +217,8 @@ class Candidate(Frozen):
 
     ``p_value`` is that of a conformal test of "the suspect's bundle is one of this model's";
     ``in_set``: not rejected. ``outputs`` of the model were compared. ``log10_lr`` weighs "the same
-    model" against "a model of another maker"; None where no calibration covers the case.
+    model" against "a model of another maker"; None where no calibration covers the case. ``view``:
+    the texts as they stand, or canonical where the formats are unlike.
     """
 
     name: str
@@ -230,6 +231,7 @@ class Candidate(Frozen):
     log10_lr: float | None = None
     sensitivity_interval: tuple[float, float] | None = None
     clipped: bool = False
+    view: Literal["raw", "canonical"] = "raw"
 
 
 class FalseInclusion(Frozen):
@@ -245,7 +247,11 @@ class Population(Frozen):
     """The library that a suspect was held against, and what its numbers rest on.
 
     ``calibration_bundles`` held-out bundles, one a model, give the p-values: coverage is marginal
-    over models. ``comparison`` says which outputs were compared.
+    over models, or "per_model" where some models have bundles enough of their own. ``comparison``
+    says which outputs were compared, ``views`` whether as they stand or in the canonical view.
+    ``genre`` is that of the suspect's prompts, as stated or found, ``genres`` those of the library;
+    empty where it states none. ``ratio_bounds`` are the smallest and largest log10 ratio that its
+    known pairs can support for "the same model".
     """
 
     name: str
@@ -260,6 +266,12 @@ class Population(Frozen):
     decidable: bool
     comparison: Literal["other_prompts", "other_sessions"]
     suspect_outputs: int
+    coverage: Literal["marginal", "per_model"] = "marginal"
+    views: tuple[str, ...] = ()
+    genre: str | None = None
+    genres: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    ratio_bounds: tuple[float, float] | None = None
     false_inclusion: FalseInclusion | None = None
 
 
@@ -270,6 +282,47 @@ class Other(Frozen):
     side: Side
     outputs: int
     root: str | None = None
+
+
+class AnchorPair(Frozen):
+    """A model that both hosts are trusted to serve alike, asked on either.
+
+    ``distance`` is on the scale of the finding "anchors", at equal numbers of draws on the same
+    cells as the suspect's. ``why_not``: why it was left out.
+    """
+
+    reference: Side
+    suspect: Side
+    distance: float | None = None
+    n_reference: int
+    n_suspect: int
+    used: bool
+    why_not: str | None = None
+    root: str | None = None
+
+
+class BandGroup(Frozen):
+    """Benign pairs of one set of weights: how many, and the largest of their distances."""
+
+    weights: str
+    pairs: int
+    distance: float
+
+
+class BenignBand(Frozen):
+    """Pairs of hosts known to serve the same weights, and which of them could be used.
+
+    ``allowed`` kinds of difference count as benign. ``left_out`` maps a reason to how many pairs.
+    ``decidable``: there are ``needed`` groups or more, else nothing can be rejected.
+    """
+
+    name: str
+    digest: str
+    allowed: tuple[str, ...]
+    groups: tuple[BandGroup, ...] = ()
+    left_out: dict[str, int] = Field(default_factory=dict)
+    needed: int
+    decidable: bool
 
 
 class Habit(Frozen):
@@ -388,6 +441,8 @@ class StudyDocument(Frozen):
     sensitivity: tuple[Sensitivity, ...] = ()
     substitutes: tuple[SubstituteShare, ...] = ()
     others: tuple[Other, ...] = ()
+    anchors: tuple[AnchorPair, ...] = ()
+    band: BenignBand | None = None
     population: Population | None = None
     candidates: tuple[Candidate, ...] = ()
     habits: tuple[Habit, ...] = ()

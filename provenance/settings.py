@@ -31,6 +31,7 @@ from provenance.errors import EndpointError, SettingsError
 
 ENVIRONMENT_PREFIX = "PROVENANCE_"
 Format = Literal["md", "pdf", "html", "json"]
+Allow = Literal["quantisation"]
 FailOn = Literal["different", "inconclusive", "supported"]
 
 # Where, how fast and for how much a study is made and shown. The rest decides what is asked and
@@ -42,10 +43,12 @@ NOT_IN_KEY = (
     "ladder",
     # What it comes to stands in the plan.
     "likelihood",
+    # Their endpoints and the copy of the band enter the key by their digests.
+    "anchors",
 )
 # Came after the first studies were made: they enter the key only where they are set, so that a
 # study of an earlier version can be resumed.
-_ONLY_IF_SET = ("logprobs",)
+_ONLY_IF_SET = ("allow", "band", "logprobs")
 
 
 class Settings(BaseModel):
@@ -56,9 +59,11 @@ class Settings(BaseModel):
     (the library's default, so that a test can run twice). ``max_requests`` None allows plans of up
     to 20,000 requests; a number is a hard stop, in attempts. ``ladder`` asks each server up to 14
     questions more, which parameters it heeds; None asks them where there are 300 draws a side or
-    more. ``logprobs`` asks for the log probabilities of the likeliest tokens with every answer.
-    ``likelihood`` scores all texts under the reference's own weights; None does so where they are
-    local (``transformers:``).
+    more. ``anchors`` are pairs of endpoints: a model on the reference's host, and the same on the
+    suspect's. ``band`` names a benign band, and ``allow`` what beyond host, engine and
+    floating-point format counts as benign in it. ``logprobs`` asks for the log probabilities of
+    the likeliest tokens with every answer. ``likelihood`` scores all texts under the reference's
+    own weights; None does so where they are local (``transformers:``).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -69,6 +74,9 @@ class Settings(BaseModel):
     alpha: float = Field(default=0.01, ge=1e-4, le=0.5)
     seed: int | None = Field(default=None, ge=0, lt=2**53)
     delta: float = Field(default=0.10, gt=0, lt=1)
+    anchors: tuple[tuple[str, str], ...] = Field(default=(), alias="anchor")
+    allow: tuple[Allow, ...] = ()
+    band: str | None = None
     panel: str | None = None
     max_age_days: float = Field(default=30, gt=0, alias="max_age")
     max_requests: int | None = Field(default=None, ge=1)
@@ -90,7 +98,7 @@ class Settings(BaseModel):
         default_factory=dict
     )
 
-    @field_validator("formats", "fail_on", mode="before")
+    @field_validator("formats", "fail_on", "allow", mode="before")
     @classmethod
     def _comma_list(cls, value: Any) -> Any:
         if isinstance(value, str):
@@ -135,8 +143,9 @@ def load(
         if environment and environment.get(variable):
             merged[name] = environment[variable]
     merged.update({k: v for k, v in (flags or {}).items() if v is not None})
-    if "formats" in merged:  # as the library's keyword is called
-        merged["format"] = merged.pop("formats")
+    for keyword, key in (("formats", "format"), ("anchors", "anchor")):
+        if keyword in merged:  # as the library's keyword is called
+            merged[key] = merged.pop(keyword)
     unknown = sorted(set(merged) - known)
     if unknown:
         raise SettingsError(

@@ -13,12 +13,15 @@ import numpy as np
 
 from provenance import __version__
 from provenance.attribution import conduct, describe, substitutes
+from provenance.attribution.anchors import AnchorRecords
 from provenance.attribution.betting import Betting
 from provenance.attribution.equality import Equality, draws_by_family, equality
+from provenance.attribution.hosts import weigh_hosts
 from provenance.attribution.likelihoods import likelihood_finding, scores_of
 from provenance.attribution.missing import examine_missing
 from provenance.attribution.observations import Observations, observe
 from provenance.attribution.order import examine_order
+from provenance.attribution.switching import examine_switch
 from provenance.attribution.verdict import PANEL, Case, consistent, decide
 from provenance.battery import Cell
 from provenance.endpoint import Endpoint
@@ -36,6 +39,7 @@ from provenance.findings import (
     Verdict,
     Yardstick,
 )
+from provenance.library.band import Band
 from provenance.library.panel import Member, Panel
 from provenance.library.sensitivity import planned_sensitivity
 from provenance.stats.distance import mean_squared_distance, yardstick
@@ -56,6 +60,8 @@ def analyse_transcript(
     plan_digest: str,
     root: str | None,
     panel: Panel | None,
+    anchors: Sequence[AnchorRecords] = (),
+    band: Band | None = None,
 ) -> StudyDocument:
     """The study document of a comparison.
 
@@ -73,6 +79,10 @@ def analyse_transcript(
         Of the store.
     panel
         Answer tables of plausible substitutes, for the planned power.
+    anchors
+        Models that both hosts are trusted to serve alike, each from its own store.
+    band
+        Benign pairs, as copied into the evidence.
     """
     rules, settings, seed = plan["rules"], plan["settings"], plan["seed"]
     stopped = next((e["values"] for e in events if e["kind"] == "stopped_early"), None)
@@ -147,6 +157,19 @@ def analyse_transcript(
             case, reasons, shares, delta=delta, panel=panel.name
         )
     endpoints = {role: Endpoint.parse(plan["endpoints"][role]) for role in ROLES}
+    hosts = weigh_hosts(
+        label,
+        reasons,
+        observations,
+        anchors=anchors,
+        band=band,
+        plan=plan,
+        model=endpoints["reference"].model,
+        alpha=alpha,
+        early=stopped is not None,
+    )
+    switching = examine_switch(observations, order, rules=rules, seed=seed)
+    label, reasons = hosts.label, [*hosts.reasons, *switching.reasons]
     sensitivity = _sensitivity(cells, planned, panel, alpha=alpha)
     return StudyDocument(
         tool_version=__version__,
@@ -179,8 +202,10 @@ def analyse_transcript(
                 ],
                 early=stopped is not None,
             ),
+            *hosts.findings,
             *missing.findings,
             *order.findings,
+            *switching.findings,
             *likelihood_finding(observations, scores, seed=seed),
             *conduct.examine_conduct(transcript, events),
         ),
@@ -190,13 +215,18 @@ def analyse_transcript(
         yardstick=_yardstick(observations, rules, seed),
         sensitivity=tuple(sensitivity),
         substitutes=shares,
+        anchors=hosts.anchors,
+        band=hosts.band,
         coverage=describe.coverage(observations, transcript, planned),
         failures=describe.failures(transcript, cells),
-        usage=describe.usage(
-            transcript,
-            plan["prices"],
-            endpoints,
-            {role: conduct.pilot_answers(events, role) for role in ROLES},
+        usage=describe.with_anchors(
+            describe.usage(
+                transcript,
+                plan["prices"],
+                endpoints,
+                {role: conduct.pilot_answers(events, role) for role in ROLES},
+            ),
+            [anchor.usage() for anchor in anchors],
         ),
         alternatives=_alternatives(label),
         deviations=_deviations(plan, events, observations),

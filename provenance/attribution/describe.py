@@ -167,6 +167,30 @@ def usage(
     )
 
 
+def with_anchors(own: UsageTotal, anchors: Sequence[UsageTotal]) -> UsageTotal:
+    """The usage of a study with that of its anchors, as a row of their own."""
+    if not anchors:
+        return own
+    dollars = [total.usd for total in anchors]
+    row: dict[str, float | int | None] = {
+        "requests": sum(total.requests for total in anchors),
+        "prompt_tokens": _total([total.prompt_tokens for total in anchors]),
+        "completion_tokens": _total([total.completion_tokens for total in anchors]),
+        "usd": sum(d for d in dollars if d is not None) if None not in dollars else None,
+    }
+    prompt = _total([own.prompt_tokens, row["prompt_tokens"]])
+    completion = _total([own.completion_tokens, row["completion_tokens"]])
+    usd = row["usd"]
+    return UsageTotal(
+        requests=own.requests + int(row["requests"] or 0),
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        tokens=None if prompt is None or completion is None else prompt + completion,
+        usd=None if own.usd is None or usd is None else own.usd + usd,
+        by_side={**own.by_side, "anchors": row},
+    )
+
+
 def _total(values: Sequence[float | int | None]) -> int | None:
     """The sum, or None where nothing was counted or something was not."""
     known = [int(v) for v in values if v is not None]

@@ -45,14 +45,14 @@ def examine_order(observations: Observations, *, rules: Mapping[str, Any], seed:
     is the answer itself where it is short and its category where texts hardly ever repeat.
     """
     descriptive = tuple(f for role in ROLES if (f := _duplicates(observations, role)) is not None)
-    timed = [role for role in ROLES if _is_timed(observations, role)]
+    timed = [role for role in ROLES if is_timed(observations, role)]
     if not timed:
         return Order({}, {}, descriptive)
     outcomes: dict[Role, SerialResult] = {}
     for role in timed:
         rng = np.random.default_rng([seed, 2, ROLES.index(role)])
         null = PermutationNull(rng, resamples=int(rules["minimum_resamples"]))
-        sequences = [_sequence(cell, role) for cell in observations.used()]
+        sequences = [sequence(cell, role) for cell in observations.used()]
         outcomes[role] = serial_test(sequences, null=null)
     adjusted = holm([outcomes[role].p_repeat for role in timed])
     drifted = holm([outcomes[role].p_drift for role in timed])
@@ -88,12 +88,14 @@ def examine_order(observations: Observations, *, rules: Mapping[str, Any], seed:
     return Order(repeats, drift, (*found, *descriptive))
 
 
-def _is_timed(observations: Observations, role: Role) -> bool:
+def is_timed(observations: Observations, role: Role) -> bool:
+    """Whether every used draw of a side carries the time of its request."""
     records = [r for cell in observations.used() for r in cell.records if r.role == role]
     return bool(records) and all(r.started_utc for r in records)
 
 
-def _sequence(cell: CellObservations, role: Role) -> np.ndarray[Any, np.dtype[np.intp]]:
+def sequence(cell: CellObservations, role: Role) -> np.ndarray[Any, np.dtype[np.intp]]:
+    """Category codes of one side's draws, in the order of their requests."""
     rows = [
         (record.started_utc or "", record.slot, category)
         for record, category in zip(cell.records, cell.categories, strict=True)

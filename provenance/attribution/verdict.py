@@ -80,6 +80,53 @@ class Case:
     serial_alpha: float
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What anchors say about the suspect's distance.
+
+    Attributes
+    ----------
+    anchors, as_far, needed
+        Anchors that could be used, those at least as far apart as the suspect, and how many it
+        takes before a rank can reject at the study's level.
+    p
+        P-value of the suspect's rank; None with fewer anchors than needed.
+    p_excess
+        Of the difference in differences: has the suspect something that the anchors have not?
+    """
+
+    anchors: int
+    as_far: int
+    needed: int
+    p: float | None
+    p_excess: float
+
+
+def against_anchors(
+    label: Label, reasons: Reasons, held: Held | None, *, alpha: float
+) -> tuple[Label, Reasons]:
+    """Take `different` back where the hosts change the anchors as much.
+
+    Anchors add nothing to a rejection. It stands if the suspect's shift is not that of the anchors
+    (difference in differences, at α) and is larger than theirs: with enough of them by its rank,
+    with fewer larger than every one.
+    """
+    if label != "different" or held is None:
+        return label, reasons
+    values: dict[str, Any] = {
+        "anchors": held.anchors,
+        "as_far": held.as_far,
+        "needed": held.needed,
+        "alpha": alpha,
+        "p_excess": held.p_excess,
+        "rank_p": held.p,
+    }
+    farther = held.as_far == 0 if held.p is None else held.p <= alpha
+    if farther and held.p_excess <= alpha:
+        return label, [*reasons, ("beyond_anchors", values)]
+    return "inconclusive", [*reasons, ("anchors_shift_alike", values)]
+
+
 def decide(case: Case) -> tuple[Label, Reasons]:
     """The label of a comparison, and why.
 

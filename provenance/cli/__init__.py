@@ -18,6 +18,7 @@ from provenance.cli import (
     identify,
     library,
     library_add,
+    library_band,
     library_calibrate,
     plan,
     power,
@@ -117,6 +118,7 @@ for _name, _verb, _epilog in (
     ("show", library.show, library.SHOW_EPILOG),
     ("export", library.export, library.EXPORT_EPILOG),
     ("calibrate", library_calibrate.calibrate, library_calibrate.EPILOG),
+    ("band", library_band.band, library_band.EPILOG),
 ):
     _library.command(_name, cls=VerbCommand, epilog=_epilog)(_verb)
 app.add_typer(_probes, name="probes", rich_help_panel="Questions")

@@ -31,6 +31,11 @@ Examples:
   Against a reference recorded earlier, in CI:
     provenance compare reports/qwen3-8b-1f3a9c02 prod --config endpoints.toml \\
       --fail-on different --yes --json > study.json
+  Is it the host or the model? Ask another model that both are trusted to serve:
+    provenance compare vendor relay --config e.toml \\
+      --anchor vendor-small relay-small --anchor vendor-old relay-old
+  Two keys of one host: is each account served alike?
+    provenance compare account-a account-b --config two-accounts
   Two harness logs, on the prompts that they share:
     provenance compare replay:a.jsonl replay:b.jsonl
 
@@ -39,7 +44,16 @@ Recipes (--config NAME; each says when to use it and what it cannot show):
   relay-audit         does a relay serve what the vendor serves?
   self-hosted-vs-api  does an API serve the open weights that it names?
   precision-check     are the weights served at the precision that was promised?
+  two-accounts        does one host serve two accounts alike?
   nightly             one endpoint against a recording, for cron and CI
+
+What it rejects:
+  different      names its null: same deployment. Another engine, precision or
+                 a system prompt can cause it
+  --anchor       takes it back where the hosts change other models as much; 99
+                 anchors (at alpha 0.01) are needed before they say more
+  --band         adds whether the difference goes beyond benign ones, or that
+                 this cannot be told: it takes 99 groups of known weights
 
 Exit codes:
   0   done, and nothing that --fail-on names
@@ -71,15 +85,10 @@ def compare(
 
     settings, config = prepared.read(flags)
     settings = prepared.without_missing_pdf(settings)
-    ready = prepared.prepare(reference, suspect, settings, config)
-    confirm(ready.hosts, ready.estimate, yes=settings.yes)
+    made = prepared.prepare_comparison(reference, suspect, settings, config)
+    confirm(made.hosts, made.estimate, yes=settings.yes)
     with ProgressPrinter() as progress:
-        done = study.compare(
-            ready.providers["reference"],
-            ready.providers["suspect"],
-            settings=settings,
-            progress=progress,
-        )
+        done = study.conclude_comparison(made, progress)
     if json:
         outcome.print_document(done.document)
         print(outcome.main_file(done.written, done.store), file=sys.stderr)

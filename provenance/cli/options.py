@@ -171,6 +171,37 @@ COMPARING: Mapping[str, Any] = {
             "--panel", _WHAT, "Plausible substitutes, for the planned sensitivity.", "NAME|FILE"
         ),
     ],
+    "anchor": Annotated[
+        list[str] | None,
+        _option(
+            "--anchor",
+            _WHAT,
+            "A model that both hosts are trusted to serve alike: its endpoint on the reference's "
+            "host, then on the suspect's; repeatable. What the hosts change in it is no evidence "
+            "against the suspect.",
+            "REF SUS",
+        ),
+    ],
+    "band": Annotated[
+        str | None,
+        _option(
+            "--band",
+            _WHAT,
+            "Benign pairs: does the suspect differ more than known servings of the same weights "
+            "do? See `provenance library band`.",
+            "NAME|FILE",
+        ),
+    ],
+    "allow": Annotated[
+        str | None,
+        _option(
+            "--allow",
+            _WHAT,
+            "What else counts as benign in the band: quantisation. Default: nothing but host, "
+            "engine and floating-point format.",
+            "LIST",
+        ),
+    ],
     "max_age": Annotated[
         float | None,
         _option("--max-age", _WHAT, "Oldest stored reference to accept. Default: 30.", "DAYS"),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from provenance.findings import Sensitivity
     from provenance.sampling.pilot import Pilot
     from provenance.sampling.prepare import Prepared
+    from provenance.study import Comparison
     from provenance.transcript import Role
 
 EPILOG = """
@@ -57,15 +58,17 @@ def plan(
     from provenance.cli import outcome, prepared
 
     settings, config = prepared.read(flags)
-    ready = prepared.prepare(reference, suspect, settings, config)
+    made = prepared.prepare_comparison(reference, suspect, settings, config)
+    ready = made.prepared
     pilots: dict[Role, Pilot] = {}
     if pilot:
         ready, pilots = _ask(ready)
     if json:
         found = {role: asdict(found) for role, found in pilots.items()}
-        outcome.print_json(_as_json(ready) | ({"piloted": found} if pilot else {}))
+        anchors = {"anchors": [_as_json(plan) for plan in made.anchors]} if made.anchors else {}
+        outcome.print_json(_as_json(ready) | anchors | ({"piloted": found} if pilot else {}))
     else:
-        print("\n".join(_lines(ready, pilots)))
+        print("\n".join([*_lines(ready, pilots), *_anchors(made)]))
 
 
 def _ask(ready: Prepared) -> tuple[Prepared, dict[Role, Pilot]]:
@@ -145,6 +148,35 @@ def _lines(ready: Prepared, piloted: dict[Role, Pilot]) -> list[str]:
     elif pilots:
         lines += ["", *wrapped(THINKING, outcome.width())]
     return [*lines, "", *_could_see(ready.sensitivity)]
+
+
+def _anchors(made: Comparison) -> list[str]:
+    """What anchors add, and what they can say."""
+    from provenance.cli import outcome
+    from provenance.cli.words import columns, estimate_rows, wrapped
+    from provenance.dossier.numbers import counted
+    from provenance.dossier.text import for_terminal
+    from provenance.stats.multiplicity import resamples_needed
+
+    if not made.anchors:
+        return []
+    needed = resamples_needed(made.prepared.settings.alpha, 1)
+    held = counted(len(made.anchors), "anchor")
+    lines = ["", f"Beside it, {held} on the same questions:"]
+    for plan in made.anchors:
+        names = f"{plan.reference.label_beside(plan.suspect)} and {plan.suspect.label}"
+        lines += columns([("Anchor", for_terminal(names, 120)), *estimate_rows(plan.estimate)])
+    say = (
+        "enough to reject a host effect"
+        if len(made.anchors) >= needed
+        else f"fewer than {needed:,}: they can take a difference back and cannot confirm one"
+    )
+    return [
+        *lines,
+        *wrapped(
+            f"At alpha {made.prepared.settings.alpha:g} that is {say}.", min(outcome.width(), 80)
+        ),
+    ]
 
 
 def _found(role: Role, pilot: Pilot) -> tuple[str, str]:

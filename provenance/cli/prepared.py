@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from provenance.errors import MissingExtra
+from provenance.errors import MissingExtra, UsageError
 
 if TYPE_CHECKING:
     from provenance.sampling.prepare import Prepared
     from provenance.settings import Settings
+    from provenance.study import Comparison
 
 T = TypeVar("T", bound=str)
 
@@ -26,11 +27,25 @@ def read(flags: Mapping[str, Any]) -> tuple[Settings, Path | None]:
     config = flags.get("config")
     if given.get("prices") is not None:
         given["prices"] = str(given["prices"])
+    if given.get("anchor"):
+        given["anchor"] = tuple(_pair(text) for text in given["anchor"])
     settings = settings_module.load(given, environment=os.environ, config=config)
     if settings.new is None:
         # Here a finished study is not repeated by accident.
         settings = settings.model_copy(update={"new": False})
     return settings, config
+
+
+def _pair(text: str) -> tuple[str, str]:
+    from provenance.cli.shape import BETWEEN
+
+    first, _, second = text.partition(BETWEEN)
+    if not second:
+        raise UsageError(
+            f"--anchor {first}: expected two endpoints, the model on the reference's host and the "
+            "same model on the suspect's"
+        )
+    return first, second
 
 
 def without_missing_pdf(settings: Settings) -> Settings:
@@ -56,17 +71,34 @@ def renderable(formats: tuple[T, ...]) -> tuple[T, ...]:
     return tuple(kept)
 
 
-def prepare(
-    reference: str, suspect: str | None, settings: Settings, config: Path | None
-) -> Prepared:
-    """Plan the study and say what is worth a warning."""
+def prepare(endpoint: str, settings: Settings, config: Path | None) -> Prepared:
+    """Plan a recording and say what is worth a warning."""
     from provenance import study
     from provenance.dossier.text import for_terminal
 
-    prepared = study.prepare(reference, suspect, settings, environment=os.environ, config=config)
+    prepared = study.prepare(endpoint, None, settings, environment=os.environ, config=config)
     for warning in warnings(prepared):
         print(f"warning: {for_terminal(warning, 500)}", file=sys.stderr)
     return prepared
+
+
+def prepare_comparison(
+    reference: str, suspect: str, settings: Settings, config: Path | None
+) -> Comparison:
+    """Plan the study with its anchors and say what is worth a warning."""
+    from provenance import study
+    from provenance.dossier.text import for_terminal
+
+    made = study.prepare_comparison(
+        study.side_of(reference, config),
+        study.side_of(suspect, config),
+        [(study.side_of(a, config), study.side_of(b, config)) for a, b in settings.anchors],
+        settings,
+        environment=os.environ,
+    )
+    for warning in dict.fromkeys(w for plan in made.plans() for w in warnings(plan)):
+        print(f"warning: {for_terminal(warning, 500)}", file=sys.stderr)
+    return made
 
 
 def warnings(prepared: Prepared) -> list[str]:

@@ -44,7 +44,7 @@ def sample(
     from provenance.dossier.text import for_terminal
 
     settings, config = prepared.read(flags)
-    ready = prepared.prepare(endpoint, None, settings, config)
+    ready = prepared.prepare(endpoint, settings, config)
     confirm(ready.hosts, ready.estimate, yes=settings.yes)
     with ProgressPrinter() as progress:
         store = study.sample(ready.providers["reference"], settings=settings, progress=progress)

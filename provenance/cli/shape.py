@@ -6,10 +6,11 @@ Plain text instead of rich's boxes: it starts in a tenth of a second, reads the 
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import typer
@@ -23,11 +24,18 @@ CONTEXT: dict[str, Any] = {
     "help_option_names": ["-h", "--help"],
 }
 INTERRUPTED = 130
+# Stands between the two values of an option that takes two: no endpoint holds a line break.
+BETWEEN = "\n"
+_OF_TWO = ("--anchor",)
 _RESUMABLE = ("compare", "sample")
 
 
 class VerbCommand(TyperCommand):
     """One verb; options in the sections of their panels, the epilog printed as it is written."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Join the two values of an option that takes two: typer has no repeatable pairs."""
+        return super().parse_args(ctx, list(_joined(args)))
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """``[OPTIONS] REFERENCE SUSPECT``."""
@@ -141,6 +149,23 @@ def _drop_stdout() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (OSError, ValueError):  # a captured stdout has no descriptor
         return
+
+
+def _joined(args: list[str]) -> Iterator[str]:
+    """``--anchor A B`` as ``--anchor`` and one value."""
+    left = iter(args)
+    for arg in left:
+        yield arg
+        if arg == "--":
+            yield from left
+        elif arg in _OF_TWO:
+            # Options that follow too soon are left where they are, for the verb to complain of.
+            pair = list(itertools.islice(left, 2))
+            taken = [a for a in pair if not a.startswith("--")]
+            if len(taken) == len(pair):
+                yield BETWEEN.join(taken)
+            else:
+                yield from pair
 
 
 def _is_argument(parameter: Any) -> bool:

@@ -88,8 +88,13 @@ def sentence(document: StudyDocument) -> str:
     if document.question == "attribute":
         return _attributed(document)
     if label == "different":
-        return f"Rejects {null}. Cause not determined: {wording.CAUSES} can cause this."
+        also = rejected_band(document)
+        null += f" and {wording.BAND_NAME} {also}" if also else ""
+        causes = wording.NARROWER_CAUSES if also else wording.CAUSES
+        return f"Rejects {null}. Cause not determined: {causes} can cause this."
     if label == "inconclusive":
+        if any(r.code == "anchors_shift_alike" for r in document.verdict.reasons):
+            return wording.HOST_CAN_BE_THE_CAUSE
         if any(r.code == "no_difference_found" for r in document.verdict.reasons):
             return f"No difference found. {wording.NOT_THE_SAME}"
         return "The study does not decide whether the two endpoints differ."
@@ -97,6 +102,14 @@ def sentence(document: StudyDocument) -> str:
         delta, panel = document.verdict.delta, document.verdict.panel
         return f"Consistent within {percent(delta)} against the panel {panel or 'unknown'}."
     return wording.LABELS[label]
+
+
+def rejected_band(document: StudyDocument) -> str | None:
+    """Name of the benign band that is rejected too."""
+    for reason in document.verdict.reasons:
+        if reason.code == "beyond_benign_band":
+            return str(reason.values["band"])
+    return None
 
 
 def _identified(document: StudyDocument) -> str:

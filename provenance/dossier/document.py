@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from provenance.dossier.blocks import Block, Dossier
 from provenance.dossier.numbers import instant
-from provenance.dossier.sections import cells, findings, origin, record, substitutes, verdict
+from provenance.dossier.sections import cells, findings, hosts, origin, record, substitutes, verdict
 from provenance.findings import StudyDocument
 
 _TITLES = {
@@ -35,6 +35,8 @@ _SECTIONS = (
     findings.families,
     findings.yardstick,
     substitutes.substitutes,
+    hosts.anchors,
+    hosts.band,
     findings.sensitivity,
     record.coverage,
     record.endpoints,

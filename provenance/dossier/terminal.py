@@ -32,6 +32,8 @@ def summary(document: StudyDocument, *, width: int, color: bool, dossier: Path |
     lines = [_first(document, width)]
     if label == "different":
         null = wording.sentence(wording.NULL_NAMES, document.verdict.null).replace("_", " ")
+        band = decision.rejected_band(document)
+        null += f"; {wording.BAND_NAME} {band}" if band else ""
         lines += _wrap(f"Rejects: {null}.  Cause not determined.", width)
         lines += _wrap(decision.numbers(document), width)
         lines += _visible_in(document, width)

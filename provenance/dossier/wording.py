@@ -10,11 +10,21 @@ import math
 from collections.abc import Mapping, Sequence
 
 from provenance.dossier import origin_reasons as _origin_reasons  # noqa: F401  registers codes
+from provenance.dossier.host_reasons import anchors_note, band_note
 from provenance.dossier.numbers import counted, percent, significant
 from provenance.dossier.reasons import CAUSES, NOT_THE_SAME, codes, parameters, reason
 from provenance.findings import Label, Sensitivity, StudyDocument
 
-__all__ = ["CAUSES", "NOT_THE_SAME", "codes", "parameters", "reason", "spell"]
+__all__ = [
+    "CAUSES",
+    "NOT_THE_SAME",
+    "anchors_note",
+    "band_note",
+    "codes",
+    "parameters",
+    "reason",
+    "spell",
+]
 
 LABELS: dict[Label, str] = {
     "consistent": "Consistent within the stated limits.",
@@ -29,7 +39,12 @@ LABELS: dict[Label, str] = {
 NULLS: dict[str, str] = {
     "same_deployment": "same deployment (the same weights, served the same way)",
     "same_weights": "same weights (possibly served otherwise)",
-    "benign_band": "within the differences that the same weights show between known hosts",
+    "within_benign_band": (
+        "the suspect is no further from the reference than known hosts are that serve the same "
+        "weights"
+    ),
+    "host_effect": "the hosts change the suspect as they change the anchors, and no more",
+    "no_switch": "a side's answers come from one distribution before and after every moment",
     "reference_as_recorded": "the suspect now answers as the reference did when it was recorded",
     "trained_on_outputs": "not trained on outputs of the reference",
     "one_of_the_library": "the suspect is one of the models of the library",
@@ -60,7 +75,17 @@ ASSUMPTIONS: dict[str, str] = {
     ),
     "independent_draws": "Answers of a side to the same cell do not depend on each other.",
     "missing_independent_of_content": "Whether an answer is missing does not depend on its text.",
-    "same_host_effect": "The host changes the anchor and the suspect in the same way.",
+    "same_host_effect": (
+        "The host changes the anchor and the suspect in the same way, also at the time when each "
+        "was asked."
+    ),
+    "exchangeable_anchors": (
+        "If the hosts alone differ, the suspect's pair is exchangeable with the anchors' pairs."
+    ),
+    "exchangeable_benign_pairs": (
+        "If the weights are the same, this pair belongs to a group that is exchangeable with the "
+        "groups of the band."
+    ),
     "exchangeable_bundles": (
         "If the suspect is a model of the library, its outputs are exchangeable with those that "
         "stand in for it: the same decoding, no system prompt, no re-formatting."
@@ -162,8 +187,16 @@ DEFAULT_LIMITS = ("probes_only", "moment_only", "host_is_trusted", "no_upper_bou
 
 WHY_NOT: dict[str, str] = {
     "no_calibration": "No calibration covers this battery.",
+    "format_mismatch": (
+        "The formats of the two sides are unlike, as after re-formatting, and the library has no "
+        "canonical view that covers this: no ratio is given across unlike formats."
+    ),
+    "other_genre": "The library's models answered prompts of another genre than the suspect.",
     "no_candidates": "No candidate was named.",
     "no_anchor": "No anchor was sampled.",
+    "too_few_draws": "Too few of its answers stand where the suspect's do.",
+    "answers_repeat": "Its answers repeat each other, as a cache makes them.",
+    "no_shared_cell": "No cell holds two answers a side of every pair.",
     "too_few_units": "The calibration holds too few independent units.",
     "too_few_outputs": "There are too few outputs to compare.",
     "students_too_few": (
@@ -219,6 +252,26 @@ YARDSTICK = (
 SENSITIVITY = (
     "Computed from the plan and a panel of models, some of which stand in for the reference in "
     "turn (the median is shown); the answers of neither side enter."
+)
+BAND_NAME = "the benign band"
+# What is left where even known servings of the same weights do not differ as much.
+NARROWER_CAUSES = "a system prompt or a serving unlike those of the band"
+HOST_CAN_BE_THE_CAUSE = (
+    "The answers differ, but the two hosts answer anchors differently too: the host can be the "
+    "cause."
+)
+ANCHORS = (
+    "An anchor is a model that both hosts are trusted to serve alike. What the hosts change in it "
+    "they may change in the suspect too. Distances are on one scale, at equal numbers of draws on "
+    "the same cells; about 0 means no difference, and chance makes some negative."
+)
+ANCHORS_LIMIT = (
+    "A host can serve an anchor otherwise on purpose, to excuse the suspect; this would show here "
+    "as a large distance of the anchor. Anchors were asked after the suspect, not beside it."
+)
+BAND = (
+    "The benign band holds pairs of hosts that are known to serve the same weights. Each group of "
+    "weights counts once, by its largest distance."
 )
 SHARES = "Bars show the share of each side's answers that fell into a category; figures are counts."
 
@@ -283,10 +336,15 @@ def spell(document: StudyDocument) -> StudyDocument:
         p if p.why_not is None else p.model_copy(update={"why_not": sentence(WHY_NOT, p.why_not)})
         for p in document.propositions
     )
+    anchors = tuple(
+        a if a.why_not is None else a.model_copy(update={"why_not": sentence(WHY_NOT, a.why_not)})
+        for a in document.anchors
+    )
     return document.model_copy(
         update={
             "verdict": document.verdict.model_copy(update={"reasons": tuple(reasons)}),
             "propositions": propositions,
+            "anchors": anchors,
             "limits": tuple(sentence(LIMITS, code) for code in document.limits),
             "alternatives": tuple(sentence(ALTERNATIVES, code) for code in document.alternatives),
             "deviations": tuple(sentence(DEVIATIONS, code) for code in document.deviations),

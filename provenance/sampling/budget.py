@@ -152,6 +152,14 @@ def estimated_tokens(request: Request) -> tuple[int, int, int]:
     return size // 5 + overhead, size // 2 + overhead + 16, completion
 
 
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Attempts and dollars so far; dollars are 0 where prices are unknown."""
+
+    requests: int = 0
+    usd: float = 0.0
+
+
 class Budget:
     """Counts attempts, tokens and dollars of a study, and refuses what would pass a limit.
 
@@ -163,6 +171,8 @@ class Budget:
         Limits; None for none.
     recorded
         Sides that are read from a recording: nothing is sent for them, so nothing is counted.
+    before
+        What other parts of the same study have spent; the limits hold for all of it.
     """
 
     def __init__(
@@ -172,6 +182,7 @@ class Budget:
         max_requests: int | None = None,
         usd: float | None = None,
         recorded: Collection[Role] = (),
+        before: Spent | None = None,
     ) -> None:
         for role, price in prices.items():
             if usd is not None and price is None:
@@ -185,15 +196,20 @@ class Budget:
         self._recorded = frozenset(recorded)
         self._reserved = 0.0
         self._beyond = dict.fromkeys(prices, 1.0)
-        self.requests = 0
+        self.requests = before.requests if before else 0
         self.tokens = 0
         self.tokens_known = False
-        self._usd = 0.0
+        self._usd = before.usd if before else 0.0
 
     @property
     def usd(self) -> float | None:
         """Dollars spent, None if a price is unknown."""
         return None if None in self._prices.values() else self._usd
+
+    @property
+    def spent(self) -> Spent:
+        """What was spent, other parts of the study included."""
+        return Spent(self.requests, self.usd or 0.0)
 
     @property
     def waits_for_answers(self) -> bool:

@@ -25,7 +25,7 @@ from provenance.providers.base import Provider
 from provenance.sampling import pilot
 from provenance.sampling.budget import Price, estimated_tokens, find_price
 from provenance.sampling.plan import RULES, Plan, make_plan
-from provenance.sampling.questions import Questions, choose, stored_reference_warnings
+from provenance.sampling.questions import Questions, choose, reference_warnings
 from provenance.settings import Settings
 from provenance.transcript import Role
 
@@ -204,7 +204,10 @@ def prepare(
     hosts, estimate = _estimate(plan, providers, prices, settings, ladder=ladder)
     subject = endpoints.get("suspect") or endpoints["reference"]
     store = settings.store or Path("reports") / f"{subject.slug}-{key[:8]}"
-    warnings = [*questions.notes, *stored_reference_warnings(questions, replays)]
+    warnings = [
+        *questions.notes,
+        *reference_warnings(questions, replays, sequential=settings.sequential),
+    ]
     if total == 0:
         raise UsageError("the plan holds no request")
     return Prepared(
@@ -215,7 +218,7 @@ def prepare(
         providers=providers,
         prices=prices,
         settings=settings,
-        panel=None if copies else _panel(questions, settings),
+        panel=_panel(questions, settings) if question in ("compare", "sample") else None,
         ladder=ladder,
         likelihood=likelihood,
         hosts=hosts,

@@ -12,10 +12,12 @@ from provenance.dossier import wording
 from provenance.errors import EvidenceError
 from provenance.evidence.store import Store
 from provenance.findings import StudyDocument
+from provenance.library.band import Band
 from provenance.library.panel import Panel
 from provenance.sampling.runner import ProgressCallback
 from provenance.settings import Settings
 from provenance.study import attribution, identification
+from provenance.study.anchors import read_anchors
 from provenance.study.finished import Study
 from provenance.study.waiting import tell
 from provenance.transcript import Transcript
@@ -28,7 +30,7 @@ def analyse(store: str | Path) -> StudyDocument:
             return wording.spell(identification.analysed(opened))
         if opened.plan["question"] == "attribute":
             return wording.spell(attribution.analysed(opened))
-        panel = opened.copies.get("panel")
+        panel, band = opened.copies.get("panel"), opened.copies.get("band")
         document = analyse_transcript(
             opened.plan,
             [Cell.model_validate(cell) for cell in opened.battery["cells"]],
@@ -37,6 +39,8 @@ def analyse(store: str | Path) -> StudyDocument:
             plan_digest=opened.plan_digest,
             root=opened.root,
             panel=None if panel is None else Panel.model_validate(panel),
+            anchors=read_anchors(opened),
+            band=None if band is None else Band.model_validate(band),
         )
     return wording.spell(document)
 

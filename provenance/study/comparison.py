@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from provenance import dossier
 from provenance.endpoint import Endpoint
+from provenance.errors import ReferenceStale
 from provenance.evidence.store import Store
+from provenance.library.band import Band
 from provenance.providers.base import Provider
 from provenance.sampling.prepare import Prepared
 from provenance.sampling.prepare import prepare as prepare_sides
 from provenance.sampling.runner import ProgressCallback
 from provenance.settings import Settings
 from provenance.study.analysis import conclude
+from provenance.study.anchors import (
+    Comparison,
+    Sides,
+    check_anchors,
+    copy_of,
+    prepare_anchors,
+    record_anchors,
+)
 from provenance.study.finished import Study
-from provenance.study.recording import record
+from provenance.study.recording import record, record_counted
 from provenance.study.sides import Side, settings_of, side_of
 from provenance.study.waiting import wait
 from provenance.transcript import Role
@@ -28,6 +38,7 @@ def compare(
     reference: Side,
     suspect: Side,
     *,
+    anchors: Sequence[tuple[Side, Side]] | None = None,
     settings: Settings | None = None,
     progress: ProgressCallback | None = None,
     **options: Any,
@@ -41,14 +52,18 @@ def compare(
     ----------
     reference, suspect
         An endpoint string, an `Endpoint`, a provider of your own, or the folder of a store.
+    anchors
+        Pairs: a model on the reference's host, and the same model on the suspect's. Both hosts are
+        trusted to serve it alike, so what they change in it is the hosts' doing. Anchors are asked
+        what the study asks and can only turn "different" into "inconclusive".
     settings
         Instead of options.
     progress
         Called with a `Progress` after every attempt.
     **options
         The options of the command with underscores: battery, draws, reference_draws, alpha,
-        seed, panel, max_requests, budget_usd, concurrency, rpm, store, new, formats, out, … and
-        ``config``, a TOML file. ``formats=[]`` writes no dossier.
+        seed, panel, band, allow, max_requests, budget_usd, concurrency, rpm, store, new, formats,
+        out, … and ``config``, a TOML file. ``formats=[]`` writes no dossier.
 
     Returns
     -------
@@ -62,7 +77,9 @@ def compare(
         See `provenance.errors`. Failed requests raise nothing: they lower coverage.
     """
     return wait(
-        lambda: acompare(reference, suspect, settings=settings, progress=progress, **options)
+        lambda: acompare(
+            reference, suspect, anchors=anchors, settings=settings, progress=progress, **options
+        )
     )
 
 
@@ -70,6 +87,7 @@ async def acompare(
     reference: Side,
     suspect: Side,
     *,
+    anchors: Sequence[tuple[Side, Side]] | None = None,
     settings: Settings | None = None,
     progress: ProgressCallback | None = None,
     **options: Any,
@@ -77,13 +95,62 @@ async def acompare(
     """`compare` as a coroutine."""
     settings, config = settings_of(settings, options)
     dossier.require(settings.formats)
-    sides: dict[Role, Endpoint | Provider] = {
-        "reference": side_of(reference, config),
-        "suspect": side_of(suspect, config),
-    }
-    prepared = prepare_sides(sides, settings, environment=os.environ)
-    path = await record(prepared, progress)
-    return await asyncio.to_thread(conclude, path, settings, progress)
+    named = settings.anchors if anchors is None else anchors
+    made = prepare_comparison(
+        side_of(reference, config),
+        side_of(suspect, config),
+        [(side_of(first, config), side_of(second, config)) for first, second in named],
+        settings,
+    )
+    return await _run(made, progress)
+
+
+def prepare_comparison(
+    reference: Endpoint | Provider,
+    suspect: Endpoint | Provider,
+    anchors: Sequence[Sides],
+    settings: Settings,
+    *,
+    environment: Mapping[str, str] | None = None,
+) -> Comparison:
+    """Plan a comparison with its anchors and send nothing.
+
+    Raises
+    ------
+    UsageError, ReferenceStale
+        If an anchor is none, or the band was measured on another battery.
+    """
+    sides: dict[Role, Endpoint | Provider] = {"reference": reference, "suspect": suspect}
+    ends = [s if isinstance(s, Endpoint) else s.endpoint for s in sides.values()]
+    check_anchors(ends[0], ends[1], anchors)
+    copies = copy_of(anchors)
+    band = None if settings.band is None else Band.load(settings.band)
+    if band is not None:
+        copies["band"] = band.model_dump(mode="json")
+    prepared = prepare_sides(
+        sides,
+        settings,
+        environment=os.environ if environment is None else environment,
+        copies=copies,
+    )
+    if band is not None and not band.asked(prepared.questions.digest):
+        raise ReferenceStale(
+            f"no pair of the band {band.name} was asked the battery {prepared.questions.name} "
+            f"(digest {prepared.questions.digest[:12]}…): ask the battery of the band, or measure "
+            "pairs on this one (`provenance library band --help`)"
+        )
+    return Comparison(prepared, prepare_anchors(prepared, anchors, settings))
+
+
+def conclude_comparison(made: Comparison, progress: ProgressCallback | None = None) -> Study:
+    """Ask what a prepared comparison has left to ask, analyse it and write the dossiers."""
+    return wait(lambda: _run(made, progress))
+
+
+async def _run(made: Comparison, progress: ProgressCallback | None) -> Study:
+    path, spent = await record_counted(made.prepared, progress)
+    await record_anchors(path, made.anchors, spent, progress)
+    return await asyncio.to_thread(conclude, path, made.prepared.settings, progress)
 
 
 def sample(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from provenance.attribution.betting import Betting
 from provenance.providers.base import Provider
-from provenance.sampling.budget import Budget
+from provenance.sampling.budget import Budget, Spent
 from provenance.sampling.pilot import Pilot, pilot_sides
 from provenance.sampling.plan import Plan
 from provenance.sampling.prepare import Prepared, with_pilots
@@ -19,7 +19,25 @@ from provenance.transcript import Role
 
 
 async def record(prepared: Prepared, progress: ProgressCallback | None = None) -> Path:
-    """Ask everything that the plan has left to ask; returns the store's folder.
+    """`record_counted` for a study that has no other part."""
+    path, _ = await record_counted(prepared, progress)
+    return path
+
+
+async def record_counted(
+    prepared: Prepared, progress: ProgressCallback | None = None, before: Spent | None = None
+) -> tuple[Path, Spent]:
+    """Ask everything that the plan has left to ask.
+
+    Parameters
+    ----------
+    before
+        What other parts of the study have spent: budgets hold for all of them together.
+
+    Returns
+    -------
+    path, spent
+        The store's folder, and what was spent with ``before``.
 
     Raises
     ------
@@ -34,6 +52,7 @@ async def record(prepared: Prepared, progress: ProgressCallback | None = None) -
             max_requests=settings.max_requests,
             usd=settings.budget_usd,
             recorded=[r for r, e in prepared.endpoints.items() if e.provider == "replay"],
+            before=before,
         )
         opened: list[Provider] = []
         try:
@@ -77,7 +96,7 @@ async def record(prepared: Prepared, progress: ProgressCallback | None = None) -
             store.note("stopped", {"role": role})
         if outcome.early is not None and not outcome.stopped:
             store.note("stopped_early", {"slots": outcome.early})
-    return store.path
+    return store.path, budget.spent
 
 
 def _betting(prepared: Prepared, plan: Plan) -> Betting | None:

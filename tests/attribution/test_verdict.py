@@ -2,7 +2,14 @@ from dataclasses import replace
 
 import pytest
 
-from provenance.attribution.verdict import PANEL, Case, consistent, decide
+from provenance.attribution.verdict import (
+    PANEL,
+    Case,
+    Held,
+    against_anchors,
+    consistent,
+    decide,
+)
 from provenance.findings import SubstituteShare
 
 EQUAL = Case(
@@ -193,3 +200,35 @@ def test_what_forbids_a_sequential_rejection(change, code):
     label, found = codes(replace(BET, **change))
     assert label == "inconclusive"
     assert code in found
+
+
+HELD = Held(anchors=1, as_far=0, needed=99, p=None, p_excess=0.001)
+
+
+def held_against(held, label="different"):
+    given = [("rejects_same_deployment", {})]
+    found, reasons = against_anchors(label, given, held, alpha=0.01)
+    return found, [code for code, _ in reasons[1:]]
+
+
+@pytest.mark.parametrize(
+    ("held", "label", "added"),
+    [
+        (None, "different", []),
+        (HELD, "different", ["beyond_anchors"]),
+        (replace(HELD, as_far=1), "inconclusive", ["anchors_shift_alike"]),
+        (replace(HELD, p_excess=0.02), "inconclusive", ["anchors_shift_alike"]),
+        # Enough anchors: the rank decides, and one of many may be as far.
+        (replace(HELD, anchors=199, as_far=1, p=0.01), "different", ["beyond_anchors"]),
+        (replace(HELD, anchors=99, as_far=1, p=0.02), "inconclusive", ["anchors_shift_alike"]),
+        (
+            replace(HELD, anchors=99, as_far=0, p=0.01, p_excess=0.5),
+            "inconclusive",
+            ["anchors_shift_alike"],
+        ),
+    ],
+)
+def test_anchors_can_only_take_a_difference_back(held, label, added):
+    assert held_against(held) == (label, added)
+    assert held_against(held, "inconclusive") == ("inconclusive", [])
+    assert held_against(held, "consistent") == ("consistent", [])

@@ -22,7 +22,7 @@ VERBS = [
 ]
 PAGES = [(v,) for v in VERBS] + [
     *(("probes", v) for v in ("list", "show", "check", "generate")),
-    *(("library", v) for v in ("add", "list", "show", "export", "calibrate")),
+    *(("library", v) for v in ("add", "list", "show", "export", "calibrate", "band")),
 ]
 
 

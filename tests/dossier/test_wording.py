@@ -60,6 +60,14 @@ VALUES: dict[str, Any] = {
     "null_models": 100,
     "caught": 0.7,
     "name": "gpt-z",
+    "anchors": 3,
+    "as_far": 1,
+    "p_excess": 0.3,
+    "rank_p": 0.02,
+    "left_out": 2,
+    "band": "example",
+    "groups": 99,
+    "when_utc": "2026-11-20T09:30:11+00:00",
 }
 FORBIDDEN = re.compile(
     r"\b(match\w*|identif\w*|prov(e|es|en|ed|ing)|certain\w*|confiden\w*)\b", re.I

@@ -11,7 +11,10 @@ from provenance import StudyDocument, verify
 from provenance.endpoint import Endpoint
 from provenance.settings import load, recipes
 
-NAMES = ("nightly", "precision-check", "quickstart", "relay-audit", "self-hosted-vs-api")
+NAMES = (
+    *("nightly", "precision-check", "quickstart", "relay-audit", "self-hosted-vs-api"),
+    "two-accounts",
+)
 
 
 def text_of(name):
@@ -154,3 +157,32 @@ def test_nightly(run, filled, serve):
 
     assert run(*night, "--max-age", 1e-9).exit_code == 12
     assert run(*night, "--max-requests", 20).exit_code == 20
+
+
+@pytest.mark.slow
+def test_two_accounts(run, filled, simulated, tmp_path):
+    """One host, two keys: equal accounts are not told apart, a routed one is."""
+    same = filled(
+        "two-accounts", **{"account-a": simulated("full"), "account-b": simulated("full")}
+    )
+    told = ("compare", "account-a", "account-b", "--config", same, "--seed", 1)
+    done = run(*told, "--store", "same")
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.startswith("INCONCLUSIVE")
+    path = tmp_path / "routed.toml"
+    path.write_text(
+        '[models.full.cells]\n"*" = {"7" = 0.5, "42" = 0.3, "13" = 0.2}\n'
+        '[models.cheap.cells]\n"*" = {"7" = 0.1, "3" = 0.6, "99" = 0.3}\n'
+        "[models.routed]\nbase = 'full'\ndilute_with = 'cheap'\nepsilon = 0.5\n",
+        encoding="utf-8",
+    )
+    routed = filled(
+        "two-accounts",
+        **{
+            "account-a": f"simulated:{path.name},model=full",
+            "account-b": f"simulated:{path.name},model=routed",
+        },
+    )
+    done = run("compare", "account-a", "account-b", "--config", routed, "--seed", 1, "--store", "r")
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.startswith("DIFFERENT")

@@ -1,0 +1,263 @@
+"""Anchors of a comparison: planned with it, recorded beside it, read back from its evidence."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from provenance.attribution.anchors import AnchorRecords
+from provenance.battery import Cell
+from provenance.endpoint import Endpoint
+from provenance.errors import EvidenceError, ReferenceStale, UsageError
+from provenance.evidence.store import Store, is_store
+from provenance.providers.base import Provider
+from provenance.sampling.budget import Spent
+from provenance.sampling.prepare import Estimate, HostEstimate, Prepared
+from provenance.sampling.prepare import prepare as prepare_sides
+from provenance.sampling.questions import RECORDED
+from provenance.sampling.runner import ProgressCallback
+from provenance.settings import Settings
+from provenance.study.recording import record_counted
+from provenance.study.waiting import tell
+from provenance.transcript import ROLES, Role, Transcript
+
+FOLDER = "others"  # in the study's store, as for the endpoints beside a suspect of `attribute`
+COPY = "anchors"
+
+N = TypeVar("N", int, float)
+Sides = tuple[Endpoint | Provider, Endpoint | Provider]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A prepared comparison: the plan of its two sides, and those of its anchors."""
+
+    prepared: Prepared
+    anchors: tuple[Prepared, ...] = ()
+
+    def plans(self) -> list[Prepared]:
+        """What every pair of endpoints will be asked, the suspect's first."""
+        return [self.prepared, *self.anchors]
+
+    @property
+    def hosts(self) -> tuple[HostEstimate, ...]:
+        """What each host will be asked, all pairs together."""
+        rows: dict[str, list[HostEstimate]] = {}
+        for plan in self.plans():
+            for row in plan.hosts:
+                rows.setdefault(row.host, []).append(row)
+        return tuple(
+            HostEstimate(
+                host=host,
+                requests=sum(r.requests for r in of),
+                tokens_high=_sum(r.tokens_high for r in of),
+                usd_high=_sum(r.usd_high for r in of),
+            )
+            for host, of in rows.items()
+        )
+
+    @property
+    def estimate(self) -> Estimate:
+        """What all pairs will cost; one is asked after the other."""
+        each = [plan.estimate for plan in self.plans()]
+        return Estimate(
+            requests=sum(e.requests for e in each),
+            tokens_low=_sum(e.tokens_low for e in each),
+            tokens_high=_sum(e.tokens_high for e in each),
+            usd_low=_sum(e.usd_low for e in each),
+            usd_high=_sum(e.usd_high for e in each),
+            seconds_low=_sum(e.seconds_low for e in each),
+            seconds_high=_sum(e.seconds_high for e in each),
+        )
+
+
+def copy_of(anchors: Sequence[Sides]) -> dict[str, Any]:
+    """What the evidence says of anchors before anything is asked; empty without any."""
+    if not anchors:
+        return {}
+    return {COPY: {"endpoints": [[str(_endpoint(side)) for side in pair] for pair in anchors]}}
+
+
+def check_anchors(reference: Endpoint, suspect: Endpoint, anchors: Sequence[Sides]) -> None:
+    """Refuse what is no anchor.
+
+    Raises
+    ------
+    UsageError
+        If an anchor is a side of the study, one endpoint twice, or named twice.
+    """
+    seen: set[tuple[str, str]] = set()
+    for pair in anchors:
+        first, second = (str(_endpoint(side)) for side in pair)
+        for name, side, own in (("suspect", second, suspect), ("reference", first, reference)):
+            if side == str(own):
+                raise UsageError(
+                    f"the anchor {first} {second} is the {name} itself: an anchor is another model "
+                    "that both hosts are trusted to serve alike"
+                )
+        if str(suspect) == first or str(reference) == second:
+            raise UsageError(
+                f"the anchor {first} {second} is the wrong way round: name it on the reference's "
+                "host first, then on the suspect's"
+            )
+        if first == second:
+            raise UsageError(
+                f"the anchor {first} is one endpoint twice: name the model on the reference's "
+                "host, then on the suspect's"
+            )
+        if (first, second) in seen:
+            raise UsageError(f"the anchor {first} {second} is named twice: each counts once")
+        seen.add((first, second))
+
+
+def prepare_anchors(
+    main: Prepared, anchors: Sequence[Sides], settings: Settings
+) -> tuple[Prepared, ...]:
+    """Plan what each anchor will be asked: what the study asks, on both hosts.
+
+    Raises
+    ------
+    UsageError
+        If an anchor lies on other hosts than the study's sides.
+    ReferenceStale
+        If a recorded anchor was asked another battery.
+    """
+    found = []
+    for number, (reference, suspect) in enumerate(anchors):
+        sides: dict[Role, Endpoint | Provider] = {"reference": reference, "suspect": suspect}
+        recorded = all(_endpoint(side).provider == "replay" for side in sides.values())
+        battery = settings.battery
+        if battery is None and not recorded:
+            battery = main.questions.name
+        own = settings.model_copy(
+            update={
+                "battery": battery,
+                "sequential": False,
+                "likelihood": False,
+                "store": None,
+                "band": None,
+                "allow": (),
+                # Another seed than the study's: two anchors of one simulated model are two draws.
+                "seed": None if settings.seed is None else _seed(settings.seed, number),
+            }
+        )
+        prepared = prepare_sides(sides, own, environment=os.environ, question="anchor")
+        _check_hosts(main, prepared)
+        _check_battery(main, prepared)
+        found.append(prepared)
+    return tuple(found)
+
+
+async def record_anchors(
+    path: Path, anchors: Sequence[Prepared], spent: Spent, progress: ProgressCallback | None
+) -> None:
+    """Record every anchor into a store of its own, sealed, and note its root in the study's.
+
+    Parameters
+    ----------
+    spent
+        By the comparison itself: its budgets hold for the anchors too.
+    """
+    for number, prepared in enumerate(anchors):
+        folder = path / FOLDER / f"{number}-anchor"
+        if is_store(folder) and Store.open(folder).finished:
+            used = _read(folder).usage()
+            spent = Spent(spent.requests + used.requests, spent.usd + (used.usd or 0.0))
+            continue
+        tell(progress, f"asking anchor {number + 1} of {len(anchors)}")
+        own = prepared.settings.model_copy(update={"store": folder, "new": None})
+        ready = replace(prepared, settings=own, store_path=folder)
+        _, spent = await record_counted(ready, progress, spent)
+        with Store.open(folder, write=True) as store:
+            store.seal()
+    if not anchors:
+        return
+    with Store.open(path, write=True) as store:
+        noted = {event["values"]["folder"] for event in store.notes() if event["kind"] == "other"}
+        for number in range(len(anchors)):
+            folder_name = f"{number}-anchor"
+            if folder_name not in noted:
+                root = Store.open(path / FOLDER / folder_name).root
+                store.note("other", {"folder": folder_name, "role": "anchor", "root": root})
+
+
+def read_anchors(store: Store) -> tuple[AnchorRecords, ...]:
+    """The anchors of a recorded comparison.
+
+    Raises
+    ------
+    EvidenceError
+        If one that was planned is not there.
+    """
+    planned = store.copies.get(COPY, {}).get("endpoints", [])
+    noted = [e["values"] for e in store.notes() if e["kind"] == "other"]
+    if len(noted) != len(planned):
+        raise EvidenceError(
+            f"{store.path} planned {len(planned)} anchors and notes the stores of {len(noted)}"
+        )
+    return tuple(_read(store.path / FOLDER / values["folder"]) for values in noted)
+
+
+def _read(path: Path) -> AnchorRecords:
+    if not is_store(path):
+        raise EvidenceError(f"{path} is missing: the store of an anchor")
+    with Store.open(path) as opened:
+        endpoints = {role: Endpoint.parse(opened.plan["endpoints"][role]) for role in ROLES}
+        return AnchorRecords(
+            reference=endpoints["reference"],
+            suspect=endpoints["suspect"],
+            transcript=Transcript(opened.records()),
+            cells=tuple(Cell.model_validate(c) for c in opened.battery["cells"]),
+            blocked=bool(opened.plan["blocked"]),
+            prices=opened.plan["prices"],
+            events=tuple(opened.notes()),
+            root=opened.root,
+        )
+
+
+def _sum(values: Iterable[N | None]) -> N | None:
+    """The sum, None where a part is unknown."""
+    known = list(values)
+    found = [v for v in known if v is not None]
+    return sum(found[1:], found[0]) if found and len(found) == len(known) else None
+
+
+def _endpoint(side: Endpoint | Provider) -> Endpoint:
+    return side if isinstance(side, Endpoint) else side.endpoint
+
+
+def _seed(seed: int, number: int) -> int:
+    return int(np.random.SeedSequence([seed, 10, number]).generate_state(1)[0])
+
+
+def _check_hosts(main: Prepared, anchor: Prepared) -> None:
+    for role in ROLES:
+        wanted, found = main.providers[role].host, anchor.providers[role].host
+        if wanted is not None and found is not None and wanted != found:
+            pair = " ".join(str(e) for e in anchor.endpoints.values())
+            raise UsageError(
+                f"the anchor {pair} asks {found} where the study asks {wanted}: an anchor tells "
+                "what these two hosts change, so name it on the reference's host, then on the "
+                "suspect's"
+            )
+
+
+def _check_battery(main: Prepared, anchor: Prepared) -> None:
+    if main.questions.digest == anchor.questions.digest:
+        return
+    pair = " ".join(str(e) for e in anchor.endpoints.values())
+    if main.questions.name == anchor.questions.name == RECORDED:
+        own: Mapping[str, Cell] = {c.id: c for c in main.questions.cells}
+        if any(own.get(c.id) == c for c in anchor.questions.cells):
+            return
+        raise UsageError(f"the anchor {pair} shares no prompt with the study")
+    raise ReferenceStale(
+        f"the anchor {pair} was asked another battery ({anchor.questions.name}, digest "
+        f"{anchor.questions.digest[:12]}…) than the study ({main.questions.name}, digest "
+        f"{main.questions.digest[:12]}…): ask both the same, with --battery"
+    )
