@@ -221,6 +221,7 @@ def test_values_of_reasoning() -> None:
             "layout_spaced_equals": twice,
             "layout_plus_spaced": once,
             "layout_times_sign": once,
+            "layout_chained_equals": once,  # two on one line, within sixty signs
         }
     )
     assert found["log_steps"] == pytest.approx(log1p(3))
