@@ -22,7 +22,13 @@ from provenance.attribution.verdict import Held
 from provenance.battery import Cell
 from provenance.endpoint import Endpoint
 from provenance.findings import AnchorPair, Finding, UsageTotal
-from provenance.stats.contrasts import PairedDraws, excess_over, inner_products, squared_lengths
+from provenance.stats.contrasts import (
+    PairedDraws,
+    common_shift,
+    excess_over,
+    inner_products,
+    squared_lengths,
+)
 from provenance.stats.kernels import ngram, ngram_counts
 from provenance.stats.ranks import conformal_rank
 from provenance.transcript import ROLES, Transcript
@@ -116,7 +122,7 @@ def examine_anchors(
     m = len(kept)
     lengths = squared_lengths([inner_products(cell, m + 1) for cell in drawn])
     rank = conformal_rank(float(lengths[0]), lengths[1:].tolist(), alpha=alpha)
-    excess = excess_over(drawn, m + 1)
+    excess, common = excess_over(drawn, m + 1), common_shift(drawn, m + 1)
     decidable = rank.decidable and not early
     held = Held(
         anchors=m,
@@ -124,6 +130,7 @@ def examine_anchors(
         needed=rank.needed,
         p=rank.p_value if decidable else None,
         p_excess=excess.p_value,
+        p_common=common.p_value,
     )
     distances = iter(lengths[1:].tolist())
     pairs = tuple(
@@ -161,6 +168,7 @@ def examine_anchors(
             "rank": rank.p_value,
             "distance": float(lengths[0]),
             "p_difference_in_differences": excess.p_value,
+            "p_common_shift": common.p_value,
             "cells": len(shared),
         },
     )

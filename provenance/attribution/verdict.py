@@ -11,6 +11,8 @@ from provenance.transcript import ROLES, Role
 
 # Name of the panel test among the families.
 PANEL = "panel"
+# Level at which hosts are taken to change the anchors: easily reached, since that only withholds.
+HOST_EFFECT_SEEN = 0.2
 
 Reasons = list[tuple[str, dict[str, Any]]]
 
@@ -93,6 +95,8 @@ class Held:
         P-value of the suspect's rank; None with fewer anchors than needed.
     p_excess
         Of the difference in differences: has the suspect something that the anchors have not?
+    p_common
+        Of the anchors' mean shift: do the hosts change them at all?
     """
 
     anchors: int
@@ -100,6 +104,7 @@ class Held:
     needed: int
     p: float | None
     p_excess: float
+    p_common: float
 
 
 def against_anchors(
@@ -107,9 +112,9 @@ def against_anchors(
 ) -> tuple[Label, Reasons]:
     """Take `different` back where the hosts change the anchors as much.
 
-    Anchors add nothing to a rejection. It stands if the suspect's shift is not that of the anchors
-    (difference in differences, at α) and is larger than theirs: with enough of them by its rank,
-    with fewer larger than every one.
+    Anchors add nothing to a rejection. It stands if the suspect's shift is larger than theirs (with
+    enough anchors by its rank, with fewer larger than every one) and is not their shift: either
+    the difference in differences is shown at α, or the hosts do not visibly change the anchors.
     """
     if label != "different" or held is None:
         return label, reasons
@@ -119,10 +124,11 @@ def against_anchors(
         "needed": held.needed,
         "alpha": alpha,
         "p_excess": held.p_excess,
+        "p_common": held.p_common,
         "rank_p": held.p,
     }
     farther = held.as_far == 0 if held.p is None else held.p <= alpha
-    if farther and held.p_excess <= alpha:
+    if farther and (held.p_excess <= alpha or held.p_common > HOST_EFFECT_SEEN):
         return label, [*reasons, ("beyond_anchors", values)]
     return "inconclusive", [*reasons, ("anchors_shift_alike", values)]
 

@@ -25,23 +25,21 @@ def beyond_anchors(
     needed: int,
     alpha: float,
     p_excess: float,
+    p_common: float,
     rank_p: float | None = None,
 ) -> str:
     """The suspect differs more than the anchors do."""
-    excess = f"(difference in differences, p = {p_value(p_excess, alpha)})"
-    do = "does" if anchors == 1 else "do"
-    start = f"The suspect differs in another way than {_number(anchors)} {do} {excess}"
+    rank = "" if rank_p is None else f" (rank p = {p_value(rank_p, alpha)})"
+    start = (
+        f"{_far(as_far, anchors)}{rank}. Anchors are {_ANCHORS}: what the hosts change in them has "
+        f"p = {p_value(p_common, alpha)}, what the suspect has beyond it p = "
+        f"{p_value(p_excess, alpha)} (difference in differences)."
+    )
     if rank_p is None:
-        more = "more" if anchors == 1 else "more than any of them"
-        return (
-            f"{start}, and {more}. {_few(anchors, needed, alpha)} What the hosts do "
-            "to all models alike explains the difference less well; what one does to this model "
-            "alone is not excluded."
-        )
+        return f"{start} {_few(anchors, needed, alpha)}"
     return (
-        f"{start}. It also differs more: {_far(as_far)}, p = {p_value(rank_p, alpha)}. This "
-        "rejects an effect of the hosts that anchors and suspect share; what a host does to this "
-        "model alone is not excluded."
+        f"{start} This rejects an effect of the hosts that anchors and suspect share. What a host "
+        "does to this model alone is not excluded."
     )
 
 
@@ -52,17 +50,17 @@ def anchors_shift_alike(
     needed: int,
     alpha: float,
     p_excess: float,
+    p_common: float,
     rank_p: float | None = None,
 ) -> str:
     """Anchors shift as much as the suspect."""
-    excess = f"difference in differences p = {p_value(p_excess, alpha)}"
-    rank = f"rank p = {p_value(rank_p, alpha)}" if rank_p is not None else ""
-    few = "" if rank_p is not None else f" {_few(anchors, needed, alpha)}"
-    numbers = ", ".join(part for part in (_far(as_far), rank, excess) if part)
+    rank = "" if rank_p is None else f" (rank p = {p_value(rank_p, alpha)})"
+    few = f" {_few(anchors, needed, alpha)}" if rank_p is None else ""
     return (
-        f"Anchors are {_ANCHORS}. Held against what the hosts change in {_number(anchors)}, the "
-        "suspect's difference is not shown to be another and a larger one. These are the numbers: "
-        f"{numbers}.{few} So no difference of the model is claimed: the host can be the cause."
+        f"{_far(as_far, anchors)}{rank}. Anchors are {_ANCHORS}: what the hosts change in them has "
+        f"p = {p_value(p_common, alpha)}, what the suspect has beyond it p = "
+        f"{p_value(p_excess, alpha)} (difference in differences). The hosts can be the cause, so "
+        f"no difference of the model is claimed.{few}"
     )
 
 
@@ -137,17 +135,24 @@ def changed_during_study(side: str, p: float, when_utc: str | None = None) -> st
     )
 
 
-def _number(anchors: int) -> str:
-    return "the anchor" if anchors == 1 else f"the {count(anchors)} anchors"
-
-
-def _far(as_far: int) -> str:
+def _far(as_far: int, anchors: int) -> str:
     if not as_far:
-        return "no anchor shows as large a difference"
-    return f"{counted(as_far, 'anchor')} {'shows' if as_far == 1 else 'show'} one as large"
+        return "No anchor shows as large a difference as the suspect"
+    if anchors == 1:
+        return "The anchor shows as large a difference as the suspect"
+    show = "shows" if as_far == 1 else "show"
+    return (
+        f"Of {count(anchors)} anchors {count(as_far)} {show} as large a difference as the suspect"
+    )
+
+
+def _lower(text: str) -> str:
+    return text[0].lower() + text[1:]
 
 
 def _wide(as_far: int, groups: int) -> str:
+    if not as_far:
+        return f"none of {counted(groups, 'group')} of known weights differs as much"
     return f"{count(as_far)} of {counted(groups, 'group')} of known weights differ as much"
 
 
@@ -161,7 +166,7 @@ def _few(anchors: int, needed: int, alpha: float) -> str:
 def anchors_note(finding: Finding) -> str:
     """What the finding ``anchors`` says, in words."""
     v = finding.values
-    rank = f"{_far(v['as_far'])}"
+    rank = _lower(_far(v["as_far"], v["anchors"]))
     tail = (
         f"the rank has p = {p_value(finding.p_value, finding.alpha)}"
         if finding.p_value is not None
@@ -169,8 +174,10 @@ def anchors_note(finding: Finding) -> str:
     )
     return (
         f"{counted(v['anchors'], 'anchor')} could be used, on {counted(v['cells'], 'cell')}: "
-        f"{rank}; {tail}. The difference in differences, what the suspect has beyond the mean of "
-        f"the anchors, has p = {p_value(v['p_difference_in_differences'], finding.alpha)}."
+        f"{rank}; {tail}. What the hosts change in the anchors has p = "
+        f"{p_value(v['p_common_shift'], finding.alpha)}; what the suspect has beyond their mean, "
+        f"the difference in differences, p = "
+        f"{p_value(v['p_difference_in_differences'], finding.alpha)}."
     )
 
 

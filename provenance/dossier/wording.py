@@ -242,8 +242,8 @@ VERIFY_LIMIT = (
 )
 NOT_STATED = "not stated"
 PICKED = (
-    "These cells were chosen after looking at the answers. They show where the sides differ, not "
-    "how sure that is; the tests above use all cells."
+    "Exploratory: these cells were chosen after looking at the answers. They show where the sides "
+    "differ, not how sure that is; the tests above use all cells."
 )
 YARDSTICK = (
     "Two samples of one endpoint differ by chance too. The yardstick splits the reference into "
@@ -256,10 +256,7 @@ SENSITIVITY = (
 BAND_NAME = "the benign band"
 # What is left where even known servings of the same weights do not differ as much.
 NARROWER_CAUSES = "a system prompt or a serving unlike those of the band"
-HOST_CAN_BE_THE_CAUSE = (
-    "The answers differ, but the two hosts answer anchors differently too: the host can be the "
-    "cause."
-)
+HOST_CAN_BE_THE_CAUSE = "The answers differ, but what the hosts change in anchors can explain it."
 ANCHORS = (
     "An anchor is a model that both hosts are trusted to serve alike. What the hosts change in it "
     "they may change in the suspect too. Distances are on one scale, at equal numbers of draws on "

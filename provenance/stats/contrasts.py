@@ -38,14 +38,14 @@ class PairedDraws:
 
 @dataclass(frozen=True, slots=True)
 class Excess:
-    """Outcome of `excess_over`.
+    """Outcome of `excess_over` and `common_shift`.
 
     Attributes
     ----------
     excess
-        Estimate of the mean over cells of the squared norm of the difference in differences.
+        Estimate of the mean over cells of a squared length.
     p_value
-        One-sided, of "the difference in differences is zero in every cell".
+        One-sided, of "it is zero in every cell".
     deviation
         Standard deviation of ``excess`` under that null; 0 where no answer varies.
     cells
@@ -155,10 +155,27 @@ def excess_over(cells: Sequence[PairedDraws], pairs: int) -> Excess:
     ValueError
         If there is no anchor or no cell, or as `inner_products`.
     """
+    weight = np.full(pairs, -1 / max(1, pairs - 1))
+    weight[0] = 1.0
+    return _squared(cells, weight)
+
+
+def common_shift(cells: Sequence[PairedDraws], pairs: int) -> Excess:
+    """What the pairs after the first have in common: is their mean contrast zero in every cell?
+
+    Null hypothesis, on average over the anchors: the hosts change nothing. Estimand: mean over
+    cells of ‖mean(d₁ … dₘ)‖². Sampling, unit, proof, errors and what breaks it: as `excess_over`.
+    """
+    weight = np.full(pairs, 1 / max(1, pairs - 1))
+    weight[0] = 0.0
+    return _squared(cells, weight)
+
+
+def _squared(cells: Sequence[PairedDraws], weight: Floats) -> Excess:
+    """The squared length of the contrasts' weighted sum, and the tail of its null."""
+    pairs = len(weight)
     if not cells or pairs < 2:
         raise ValueError("expected at least one cell, a suspect and an anchor")
-    weight = np.full(pairs, -1 / (pairs - 1))
-    weight[0] = 1.0
     total = second = third = 0.0
     for cell in cells:
         total += float(weight @ inner_products(cell, pairs) @ weight)

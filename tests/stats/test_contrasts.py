@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from scipy.stats import beta
 
-from provenance.stats.contrasts import PairedDraws, excess_over, inner_products, squared_lengths
+from provenance.stats.contrasts import (
+    PairedDraws,
+    common_shift,
+    excess_over,
+    inner_products,
+    squared_lengths,
+)
 from provenance.stats.distance import squared_distance
 
 
@@ -147,6 +153,26 @@ def test_it_sees_a_step_in_another_direction_than_the_anchors():
     lengths = squared_lengths([inner_products(c, 2) for c in made])
     assert lengths[0] == pytest.approx(lengths[1], abs=0.05)
     assert excess_over(made, 2).p_value < 0.01
+
+
+@pytest.mark.parametrize("anchors", [1, 3])
+def test_a_common_shift_keeps_its_level_and_is_seen(anchors):
+    """Null: the hosts change nothing in the anchors, whatever they do to the suspect."""
+    rng = np.random.default_rng(anchors)
+    null, seen = [], []
+    for _ in range(300):
+        quiet, moved = [], []
+        for _ in range(6):
+            p = probabilities(rng, anchors + 1)
+            still = [[q[0], q[0]] for q in p[1:]]
+            away = [[q[0], 0.5 * q[0] + 0.5 * p[0, 1]] for q in p[1:]]
+            quiet.append(cell(drawn(rng, [list(p[0]), *still], 8)))
+            moved.append(cell(drawn(rng, [list(p[0]), *away], 8)))
+        null.append(common_shift(quiet, anchors + 1).p_value)
+        seen.append(common_shift(moved, anchors + 1).p_value)
+    for alpha in (0.2, 0.05, 0.01):
+        assert at_most(int((np.array(null) <= alpha).sum()), len(null), alpha), alpha
+    assert np.mean(np.array(seen) <= 0.2) > 0.5
 
 
 def test_a_difference_without_chance_is_seen():

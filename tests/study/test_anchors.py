@@ -113,7 +113,7 @@ def test_one_anchor_with_the_same_host_effect_takes_it_back(study, tmp_path):
     assert (finding.p_value, finding.exactness) == (None, "descriptive")
     assert finding.values["smallest_p"] == 0.5
     assert finding.values["p_difference_in_differences"] > ALPHA
-    assert "host can be the cause" in found.verdict.reasons[1].text
+    assert "hosts can be the cause" in found.verdict.reasons[1].text
     assert "p-value of α = 0.05 needs 19" in found.verdict.reasons[1].text
     (anchor,) = found.document.anchors
     assert anchor.used
