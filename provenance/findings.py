@@ -139,7 +139,8 @@ class CellCounts(Frozen):
     ``reference`` and ``suspect`` map categories to counts, the most frequent first, at most 40
     a side with the rest under "…other". ``examples`` holds, for cells read as text, one short
     answer a side. ``difference`` is the total variation distance between the two empirical
-    distributions: descriptive, biased upwards in small samples.
+    distributions: descriptive, biased upwards in small samples. What one cell shows was not
+    planned to decide: ``exploratory`` is always true.
     """
 
     id: str
@@ -151,6 +152,7 @@ class CellCounts(Frozen):
     n_reference: int
     n_suspect: int
     difference: float | None = None
+    exploratory: Literal[True] = True
     examples: dict[str, str] = Field(default_factory=dict)
 
 

@@ -257,6 +257,12 @@ BAND_NAME = "the benign band"
 # What is left where even known servings of the same weights do not differ as much.
 NARROWER_CAUSES = "a system prompt or a serving unlike those of the band"
 HOST_CAN_BE_THE_CAUSE = "The answers differ, but what the hosts change in anchors can explain it."
+WITHHELD = (
+    "The two deployments differ. The study does not decide whether the model differs or only how "
+    "the hosts serve it.",
+    "It is no evidence that another model answers, nor that the same one does. Each of these can "
+    "cause the difference:",
+)
 ANCHORS = (
     "An anchor is a model that both hosts are trusted to serve alike. What the hosts change in it "
     "they may change in the suspect too. Distances are on one scale, at equal numbers of draws on "

@@ -59,8 +59,10 @@ def every_cell(document: StudyDocument) -> list[Block]:
         )
         for c in document.cells[:MOST_ROWS]
     )
-    caption = "All cells. The difference is the total variation distance: descriptive, and larger "
-    caption += "than zero by chance in small samples."
+    caption = (
+        "All cells, exploratory: no cell decides by itself. The difference is the total variation "
+        "distance: descriptive, and larger than zero by chance in small samples."
+    )
     blocks: list[Block] = [Heading("All cells"), Table(caption, columns, rows)]
     rest = len(document.cells) - MOST_ROWS
     if rest > 0:
