@@ -228,7 +228,7 @@ def analyse_transcript(
             ),
             [anchor.usage() for anchor in anchors],
         ),
-        alternatives=_alternatives(label),
+        alternatives=_alternatives("different" if hosts.withheld else label),
         deviations=_deviations(plan, events, observations),
         limits=(
             *_limits(endpoints, sensitivity, timed=bool(order.repeats)),

@@ -24,6 +24,11 @@ class Hosts:
     band: BenignBand | None
     findings: tuple[Finding, ...]
 
+    @property
+    def withheld(self) -> bool:
+        """Whether anchors took a rejection back."""
+        return any(code == "anchors_shift_alike" for code, _ in self.reasons)
+
 
 def weigh_hosts(
     label: Label,

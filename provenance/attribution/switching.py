@@ -110,7 +110,7 @@ def _finding(
             "answers permuted within cell; Holm over the two sides"
         ),
         citation="Phipson & Smyth 2010",
-        values={"when_utc": when},
+        values={"when_utc": when, "resamples": _RESAMPLES},
     )
 
 

@@ -93,7 +93,7 @@ def sentence(document: StudyDocument) -> str:
         causes = wording.NARROWER_CAUSES if also else wording.CAUSES
         return f"Rejects {null}. Cause not determined: {causes} can cause this."
     if label == "inconclusive":
-        if any(r.code == "anchors_shift_alike" for r in document.verdict.reasons):
+        if withheld(document):
             return wording.HOST_CAN_BE_THE_CAUSE
         if any(r.code == "no_difference_found" for r in document.verdict.reasons):
             return f"No difference found. {wording.NOT_THE_SAME}"
@@ -102,6 +102,11 @@ def sentence(document: StudyDocument) -> str:
         delta, panel = document.verdict.delta, document.verdict.panel
         return f"Consistent within {percent(delta)} against the panel {panel or 'unknown'}."
     return wording.LABELS[label]
+
+
+def withheld(document: StudyDocument) -> bool:
+    """Whether anchors took a rejection back."""
+    return any(r.code == "anchors_shift_alike" for r in document.verdict.reasons)
 
 
 def rejected_band(document: StudyDocument) -> str | None:

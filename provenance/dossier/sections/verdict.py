@@ -29,6 +29,8 @@ def meaning(document: StudyDocument) -> list[Block]:
     """Reasons, and every other cause that the document names."""
     verdict = document.verdict
     says, says_not = wording.says(verdict.label, verdict.null)
+    if decision.withheld(document):
+        says, says_not = wording.WITHHELD
     blocks: list[Block] = [Heading("What this says, and what it does not say"), Paragraph(says)]
     if verdict.reasons:
         blocks.append(Bullets(tuple(r.text for r in verdict.reasons)))
