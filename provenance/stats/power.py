@@ -38,9 +38,9 @@ class PlannedPower:
         rejects at least one at ``alpha`` divided by their number.
     thresholds
         Of the fused statistic, by family.
-    directions, panel_threshold
-        Per cell the scores of its categories towards each substitute, shape (substitutes, k), and
-        the threshold of their largest standardised sum; empty and infinite without a panel.
+    panel, panel_threshold
+        Per cell the shares of each substitute, shape (substitutes, k), and the threshold of their
+        largest standardised score; empty and infinite without a panel.
     """
 
     reference: tuple[NDArray[np.float64], ...]
@@ -51,7 +51,7 @@ class PlannedPower:
     thresholds: NDArray[np.float64]
     null: tuple[NDArray[np.float64], ...]
     rng: np.random.Generator
-    directions: tuple[NDArray[np.float64], ...] = ()
+    panel: tuple[NDArray[np.float64], ...] = ()
     panel_threshold: float = np.inf
 
     def at(self, suspect: Sequence[NDArray[np.float64]], *, replicates: int = REPLICATES) -> float:
@@ -65,18 +65,18 @@ class PlannedPower:
         suspect = _distributions(suspect)
         _same_shapes(self.reference, suspect)
         rejects = np.zeros(replicates, dtype=np.bool_)
-        sums = _Sums.none(replicates, self.directions)
+        sums = _Sums.none(replicates, self.panel)
         for members, rows, threshold in zip(
             _members(self.family), self.null, self.thresholds, strict=True
         ):
             changed = [c for c in members if not np.array_equal(self.reference[c], suspect[c])]
-            if not changed and not self.directions:
+            if not changed and not self.panel:
                 continue
             values, towards = self._simulate(members, suspect, replicates)
             sums = sums.plus(towards)
             if changed:
                 rejects |= combine(normal_scores(values, rows)) >= threshold
-        if self.directions:
+        if self.panel:
             rejects |= sums.largest() >= self.panel_threshold
         return float(rejects.mean())
 
@@ -136,7 +136,7 @@ class PlannedPower:
             [self.n_suspect[c] for c in members],
             replicates,
             self.rng,
-            [self.directions[c] for c in members] if self.directions else [],
+            [self.panel[c] for c in members] if self.panel else [],
         )
 
 
@@ -194,9 +194,9 @@ def plan_power(
     members = _members(family)
     for table in panel:
         _same_shapes(reference, _distributions(table))
-    directions = _directions(reference, n_reference, n_suspect, panel)
+    tables = tuple(np.array([t[c] for t in panel]) for c in range(cells)) if panel else ()
     level = alpha / (len(members) + bool(panel))
-    sums = _Sums.none(replicates, directions)
+    sums = _Sums.none(replicates, tables)
     null, thresholds = [], []
     for cell_numbers in members:
         rows, towards = _statistics(
@@ -206,7 +206,7 @@ def plan_power(
             [n_suspect[c] for c in cell_numbers],
             replicates,
             rng,
-            [directions[c] for c in cell_numbers] if directions else [],
+            [tables[c] for c in cell_numbers] if tables else [],
         )
         sums = sums.plus(towards)
         null.append(rows)
@@ -220,8 +220,8 @@ def plan_power(
         thresholds=np.array(thresholds),
         null=tuple(null),
         rng=rng,
-        directions=directions,
-        panel_threshold=_threshold(sums.largest(), level) if directions else np.inf,
+        panel=tables,
+        panel_threshold=_threshold(sums.largest(), level) if tables else np.inf,
     )
 
 
@@ -322,8 +322,8 @@ class _Sums:
     variance: NDArray[np.float64]
 
     @classmethod
-    def none(cls, replicates: int, directions: Sequence[NDArray[np.float64]]) -> _Sums:
-        width = len(directions[0]) if len(directions) else 0
+    def none(cls, replicates: int, panel: Sequence[NDArray[np.float64]]) -> _Sums:
+        width = len(panel[0]) if len(panel) else 0
         return cls(np.zeros((replicates, width)), np.zeros((replicates, width)))
 
     def plus(self, other: _Sums) -> _Sums:
@@ -336,25 +336,6 @@ class _Sums:
         return largest
 
 
-def _directions(
-    reference: Sequence[NDArray[np.float64]],
-    n_reference: Sequence[int],
-    n_suspect: Sequence[int],
-    panel: Sequence[Sequence[NDArray[np.float64]]],
-) -> tuple[NDArray[np.float64], ...]:
-    """Scores log(1 + w(r/p − 1)) of every category, with the reference for the pooled share.
-
-    A category that was seen has at least one of the pooled draws.
-    """
-    if not panel:
-        return ()
-    found = []
-    for c, (p, n, m) in enumerate(zip(reference, n_reference, n_suspect, strict=True)):
-        pooled = np.maximum(p, 1 / (n + m))
-        found.append(np.log1p(WEIGHT * (np.array([t[c] for t in panel]) / pooled - 1)))
-    return tuple(found)
-
-
 def _statistics(
     reference: Sequence[NDArray[np.float64]],
     suspect: Sequence[NDArray[np.float64]],
@@ -362,7 +343,7 @@ def _statistics(
     n_suspect: Sequence[int],
     replicates: int,
     rng: np.random.Generator,
-    directions: Sequence[NDArray[np.float64]],
+    panel: Sequence[NDArray[np.float64]],
 ) -> tuple[NDArray[np.float64], _Sums]:
     """The four of `parts.CATEGORICAL` for simulated counts, shape (replicates, 4), and the panel's.
 
@@ -371,31 +352,45 @@ def _statistics(
     """
     totals = np.zeros((replicates, 4))
     variances = np.zeros((replicates, 4))
-    sums = _Sums.none(replicates, directions)
+    sums = _Sums.none(replicates, panel)
     for i, (p, q, n, m) in enumerate(zip(reference, suspect, n_reference, n_suspect, strict=True)):
         theirs = rng.multinomial(m, q, size=replicates).astype(np.float64)
         pooled = rng.multinomial(n, p, size=replicates) + theirs
         terms, spread = cell_terms(pooled, theirs, n, m)
         totals += terms
         variances += spread
-        if len(directions):
-            sums = sums.plus(_towards(directions[i], pooled, theirs, n, m))
+        if len(panel):
+            sums = sums.plus(_towards(panel[i], pooled, theirs, n, m))
     standard = totals / np.sqrt(np.where(variances > 0, variances, 1.0))
     standard[:, 2:] **= 2
     return standard, sums
 
 
 def _towards(
-    scores: NDArray[np.float64],
+    substitutes: NDArray[np.float64],
     pooled: NDArray[np.float64],
     theirs: NDArray[np.float64],
     n: int,
     m: int,
 ) -> _Sums:
+    """Sums of the scores log(1 + w(r/p − 1)), p the pooled shares of each replicate.
+
+    With the reference's true shares for p the power would be overstated by a third: what the
+    suspect alone gives is the rarer in the pool the less of it there is.
+    """
     size = n + m
-    total = (theirs - pooled * (m / size)) @ scores.T
-    spread = pooled @ (scores**2).T - (pooled @ scores.T) ** 2 / size
-    return _Sums(total, np.maximum(n * m / (size * max(size - 1, 1)) * spread, 0.0))
+    # Categories that one of them ever gave; single precision is plenty for a threshold.
+    used = pooled.any(axis=0)
+    pooled, theirs = pooled[:, used].astype(np.float32), theirs[:, used].astype(np.float32)
+    inverse = np.where(pooled > 0, size / np.maximum(pooled, 1), 0)
+    ratio = substitutes[None, :, used].astype(np.float32) * inverse[:, None]
+    scores = np.log1p(np.float32(WEIGHT) * (ratio - 1))
+    # What a replicate did not give has weight 0 below.
+    total = (scores @ (theirs - pooled * (m / size))[:, :, None])[:, :, 0]
+    mean = (scores @ pooled[:, :, None])[:, :, 0]
+    spread = (scores**2 @ pooled[:, :, None])[:, :, 0] - mean**2 / size
+    factor = n * m / (size * max(size - 1, 1))
+    return _Sums(total.astype(np.float64), np.maximum(factor * spread, 0).astype(np.float64))
 
 
 def cell_terms(
