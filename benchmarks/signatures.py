@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from _corpora import reformatted
 
 from provenance.signatures import (
     DEFAULT,
@@ -56,18 +57,6 @@ Change = Callable[[str], str]
 
 def as_it_is(text: str) -> str:
     return text
-
-
-def reformatted(text: str) -> str:
-    """What a gateway or a careful suspect does; written apart from the canonical view."""
-    text = re.sub(r"```[a-zA-Z]*\n?", "", text)
-    text = re.sub(r"(?m)^#{1,6} +", "", text)
-    text = re.sub(r"\*\*|__|`", "", text)
-    text = re.sub(r"(?m)^[ \t]*[*+•-] +", "- ", text)
-    text = re.sub(r"\*(\S[^*\n]*)\*", r"\1", text)
-    text = text.replace("“", '"').replace("”", '"').replace("’", "'").replace("‘", "'")
-    text = re.sub(r"[ \t]+", " ", text)
-    return re.sub(r"\s*\n\s*", "\n", text).strip().lower()
 
 
 def terse(text: str) -> str:

@@ -199,7 +199,7 @@ def fit(
             sample=sizes.sample,
             rng=rng,
         )
-        for name in HASHED
+        for name in training.counts
     }
     # What a file gives back is what everything after is fitted on.
     channels = {n: replace(c, projection=halved(c.projection)) for n, c in channels.items()}

@@ -1,0 +1,108 @@
+"""What others do with free text: TF-IDF, Burrows' and cosine Delta, trees of lexical habits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse as sp
+from _corpora import Corpus, frame_of
+from _pairs import Found, compared, drawn, halves, splits
+
+from provenance.signatures import LogTfIdf, blocks, named
+
+WORDS = 500  # of a model, the most over-used: what a tree of habits compares
+_TEXTS = ("char_ngrams", "word_ngrams", "function_words")
+
+
+def found_by_baselines(
+    folder: Path, data: Corpus, outputs: Sequence[int], repeats: int
+) -> dict[str, Found]:
+    """Scores on the bundles of `held_out`; idf, scales and WCCN are fitted on the training part."""
+    texts = frame_of(folder, "alpaca_eval").output
+    made: dict[str, list[Found]] = {}
+    counts = {name: _matrix(name, texts) for name in _TEXTS}
+    for split in splits(data, data.unit, np.random.default_rng(0)):
+        rows = {"function_words": counts["function_words"][split.test]}
+        habits = _presence(counts["word_ngrams"], split.train)
+        for name in ("char_ngrams", "word_ngrams"):
+            weights = LogTfIdf.fitted([counts[name][split.train]], keep=30_000)
+            rows[name] = sp.csr_array(weights.apply(counts[name][split.test]))
+            if name == "char_ngrams":
+                trained = sp.csr_array(weights.apply(counts[name][split.train]))
+                centre, scale = _wccn(trained, data.model[split.train])
+        words = counts["word_ngrams"][split.test][:, habits[0]]
+        usual = counts["function_words"][split.train]
+        mean, spread = usual.mean(axis=0), usual.std(axis=0) + 1e-9
+        for repeat in range(repeats):
+            one, two, g = halves(data, split.test, repeat)
+            for n in outputs:
+                sides = drawn(data, split.test, one, n, g), drawn(data, split.test, two, n, g)
+                bundle = lambda x: [  # noqa: E731
+                    np.array([np.asarray(x[c].mean(axis=0)).ravel() for c in s.values()])
+                    for s in sides  # noqa: B023
+                ]
+                a, b = bundle(rows["char_ngrams"])
+                both = {"character TF-IDF, cosine": _cosine(a - centre, b - centre)}
+                both["character TF-IDF, WCCN"] = _cosine((a - centre) * scale, (b - centre) * scale)
+                a, b = bundle(rows["word_ngrams"])
+                both["word TF-IDF, cosine"] = _cosine(a - a.mean(axis=0), b - b.mean(axis=0))
+                a, b = ((x - mean) / spread for x in bundle(rows["function_words"]))
+                both["Burrows' Delta"] = -np.abs(a[:, None, :] - b[None, :, :]).mean(axis=-1)
+                both["cosine Delta"] = _cosine(a, b)
+                over = [_habits(x, habits[1]) for x in bundle(words)]
+                both["Jaccard of lexical habits"] = _jaccard(*over)
+                for label, scored in both.items():
+                    made.setdefault(f"{label}, {n}", []).append(
+                        compared(scored, data.unit, *map(list, sides), split.number)
+                    )
+    return {label: Found.joined(parts) for label, parts in made.items()}
+
+
+def _matrix(name: str, texts: Sequence[str]):
+    parts = [block[name] for block in blocks(named(name), texts)]
+    if not sp.issparse(parts[0]):
+        return np.concatenate([np.asarray(p) for p in parts])
+    whole = sp.csr_array(sp.vstack([p.astype(np.float32) for p in parts], format="csr"))
+    kept = np.flatnonzero(np.bincount(whole.indices, minlength=whole.shape[1]) >= 20)
+    return whole[:, kept]
+
+
+def _wccn(rows: sp.csr_array, models: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean of the models, and one over the spread of an output within its model, by column."""
+    g = int(models.max()) + 1
+    sizes = np.bincount(models, minlength=g)
+    member = sp.csr_array((np.ones(len(models)), (models, np.arange(len(models)))))
+    present = sizes > 0
+    means = (member @ rows).toarray()[present] / sizes[present, None]
+    squares = np.asarray(rows.multiply(rows).mean(axis=0)).ravel()
+    within = squares - np.average(means**2, axis=0, weights=sizes[present])
+    return means.mean(axis=0), 1 / np.sqrt(np.maximum(within, 1e-9))
+
+
+def _presence(counts: sp.csr_array, train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Columns of ordinary frequency, and the share of the training outputs that have each."""
+    share = np.bincount(counts[train].indices, minlength=counts.shape[1]) / len(train)
+    kept = np.flatnonzero((share > 1e-3) & (share < 0.3))
+    return kept, share[kept]
+
+
+def _habits(rates: np.ndarray, usual: np.ndarray) -> np.ndarray:
+    """Which n-grams a bundle over-uses most."""
+    ratio = (rates + 0.01) / (usual + 0.01)
+    marked = np.zeros(rates.shape, dtype=bool)
+    order = np.argsort(-ratio, axis=1)[:, :WORDS]
+    np.put_along_axis(marked, order, True, axis=1)
+    return marked
+
+
+def _jaccard(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    shared = a.astype(float) @ b.T.astype(float)
+    return shared / (a.sum(axis=1)[:, None] + b.sum(axis=1)[None, :] - shared)
+
+
+def _cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    a = a / np.maximum(np.linalg.norm(a, axis=1, keepdims=True), 1e-12)
+    b = b / np.maximum(np.linalg.norm(b, axis=1, keepdims=True), 1e-12)
+    return a @ b.T

@@ -1,0 +1,175 @@
+"""Recorded outputs as a benchmark reads them: cached counts, units, splits by unit, prompt."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from provenance.attribution.known_pairs import rows_of
+from provenance.library.space import VIEWS, Formats, Labelled, Space, Training, read
+from provenance.library.space.space import HASHED, NAMED
+from provenance.signatures import identity, named
+
+CACHE = Path(".cache/attribution")
+FOLDS = 3
+
+
+@dataclass
+class Corpus:
+    """Outputs read once.
+
+    Codes: ``prompt`` by output; ``unit`` (models that share a base) and ``family`` by model.
+    ``formats`` by output: which of `CLASSES` it has, and its length.
+    """
+
+    training: Training
+    prompt: np.ndarray
+    names: list[str]
+    unit: np.ndarray
+    family: np.ndarray
+    formats: np.ndarray
+
+    @property
+    def model(self) -> np.ndarray:
+        return self.training.models
+
+    def formats_of(self, documents: np.ndarray) -> Formats:
+        total = self.formats[documents].sum(axis=0)
+        return Formats(len(documents), tuple(total[:-1].tolist()), int(total[-1]))
+
+
+def reformatted(text: str) -> str:
+    """What a gateway or a careful suspect does; written apart from the canonical view."""
+    text = re.sub(r"```[a-zA-Z]*\n?", "", text)
+    text = re.sub(r"(?m)^#{1,6} +", "", text)
+    text = re.sub(r"\*\*|__|`", "", text)
+    text = re.sub(r"(?m)^[ \t]*[*+•-] +", "- ", text)
+    text = re.sub(r"\*(\S[^*\n]*)\*", r"\1", text)
+    text = text.replace("“", '"').replace("”", '"').replace("’", "'").replace("‘", "'")
+    text = re.sub(r"[ \t]+", " ", text)
+    return re.sub(r"\s*\n\s*", "\n", text).strip().lower()
+
+
+def frame_of(folder: Path, name: str) -> pd.DataFrame:
+    """Outputs that hold something, without white space around them."""
+    frame = pd.read_parquet(folder / f"{name}.parquet").dropna(subset=["output"])
+    frame["output"] = frame["output"].str.strip()
+    return frame[frame.output != ""].reset_index(drop=True)
+
+
+def labels_of(folder: Path, name: str) -> pd.DataFrame:
+    """models.csv of one corpus; a model without a family is one of its own."""
+    labels = pd.read_csv(folder / "models.csv")
+    labels = labels[labels.corpus == name].set_index("model")
+    labels["family"] = labels.family.fillna(labels.vendor).fillna(labels.index.to_series())
+    return labels
+
+
+def corpus(folder: Path, name: str, view: str = "raw", *, changed: bool = False) -> Corpus:
+    """A corpus in a view, re-formatted first if ``changed``; from the cache where it is there.
+
+    Where the view undoes the re-formatting (`undone`), its rows are those of the plain texts.
+    """
+    if changed and view != "raw" and undone(folder, name, view) == 1.0:
+        return replace(
+            corpus(folder, name, view), formats=corpus(folder, name, changed=True).formats
+        )
+    frame, labels = frame_of(folder, name), labels_of(folder, name)
+    signatures = hashlib.sha256(identity(named(*HASHED, *NAMED), VIEWS[view]).encode()).hexdigest()
+    key = f"{name}-{view}{'-changed' if changed else ''}-{signatures[:8]}"
+    if not (CACHE / f"{key}.npz").is_file():
+        _read(frame, labels, key, view, changed)
+    with np.load(CACHE / f"{key}.npz") as z:
+        columns = {n: z[f"columns.{n}"] for n in HASHED}
+        counts = {n: sp.csr_array(sp.load_npz(CACHE / f"{key}.{n}.npz")) for n in HASHED}
+        training = Training(counts, columns, z["measures"], z["models"], z["units"], view)
+        formats = z["formats"]
+    names = sorted(frame.model.unique())
+    known = labels.loc[names]
+    codes = [pd.factorize(known[c])[0] for c in ("supergroup", "family")]
+    return Corpus(training, pd.factorize(frame.prompt_id)[0], names, *codes, formats)
+
+
+def undone(folder: Path, name: str, view: str, sample: int = 3_000) -> float:
+    """Share of a sample of outputs of which the view makes the same text, re-formatted or not."""
+    chosen = VIEWS[view]
+    texts = frame_of(folder, name).output
+    drawn = texts.sample(min(sample, len(texts)), random_state=1)
+    if chosen is None:
+        return float(np.mean([reformatted(t) == t for t in drawn]))
+    return float(np.mean([chosen.text(reformatted(t)) == chosen.text(t) for t in drawn]))
+
+
+def _read(frame: pd.DataFrame, labels: pd.DataFrame, key: str, view: str, changed: bool) -> None:
+    print(f"reading {key} …", file=sys.stderr, flush=True)
+    unit = labels.supergroup.to_dict()
+    formats = []
+
+    def documents():
+        for m, p, t in zip(frame.model, frame.prompt_id, frame.output, strict=True):
+            text = reformatted(t) if changed else t
+            found = Formats.of([text])
+            formats.append((*found.having, found.characters))
+            yield Labelled(m, str(unit[m]), str(p), text)
+
+    made = read(documents(), view=view)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    for n, counts in made.counts.items():
+        sp.save_npz(CACHE / f"{key}.{n}.npz", counts, compressed=False)
+    # Last: a file that is there says that the others are.
+    np.savez(
+        CACHE / f"{key}.npz",
+        measures=made.measures,
+        models=made.models,
+        units=made.units,
+        formats=np.array(formats),
+        **{f"columns.{n}": c for n, c in made.columns.items()},
+    )
+
+
+def folds_of(unit: np.ndarray, rng: np.random.Generator, folds: int = FOLDS) -> np.ndarray:
+    """Fold of each unit; folds hold about as many models."""
+    sizes, filled = np.bincount(unit), np.zeros(folds)
+    fold = np.zeros(len(sizes), dtype=int)
+    for u in sorted(rng.permutation(len(sizes)), key=lambda u: -sizes[u]):
+        fold[u] = filled.argmin()
+        filled[fold[u]] += sizes[u]
+    return fold
+
+
+def space_rows(space: Space, data: Corpus, documents: np.ndarray) -> np.ndarray:
+    """Rows in a space that was fitted on other texts: columns that are not there are empty."""
+    training = data.training
+    counts, columns = dict(training.counts), dict(training.columns)
+    for name, channel in space.channels.items():
+        missing = np.setdiff1d(channel.columns, columns[name])
+        if len(missing):
+            every = np.concatenate([columns[name], missing])
+            empty = sp.csr_array((counts[name].shape[0], len(missing)), dtype=np.float32)
+            order = np.argsort(every)
+            counts[name] = sp.csr_array(sp.hstack([counts[name], empty], format="csr")[:, order])
+            columns[name] = every[order]
+    full = Training(
+        counts, columns, training.measures, training.models, training.units, training.view
+    )
+    return rows_of(full, documents, space)
+
+
+__all__ = [
+    "FOLDS",
+    "Corpus",
+    "corpus",
+    "folds_of",
+    "frame_of",
+    "labels_of",
+    "reformatted",
+    "space_rows",
+    "undone",
+]

@@ -1,0 +1,80 @@
+"""What was aimed at, what came out, what the best of the others reaches: the table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Results = Mapping[str, Mapping[str, Mapping[str, Any]]]
+
+# Task, our row, figure, target, name; rows of others are those of a task with the same ending.
+_SAME = "same model or not"
+_BASELINES = {"same": "baselines"}
+ROUTED = "raw or canonical by format, re-formatted"
+TARGETS: tuple[tuple[str, str, str, float, str, str], ...] = (
+    ("same", "raw, 25", "tpr", 0.55, ", 25", f"{_SAME}, 25 outputs: TPR at 1% FPR"),
+    ("same", "raw, 100", "tpr", 0.95, ", 100", f"{_SAME}, 100: TPR"),
+    ("same", "raw, 188", "tpr", 0.995, ", 188", f"{_SAME}, 188: TPR"),
+    ("same", "raw, 25", "fpr_upper", 0.03, ", 25", "realised FPR, upper limit, 25"),
+    ("same", "raw, 100", "fpr_upper", 0.03, ", 100", "realised FPR, upper limit, 100"),
+    ("same", "raw, 188", "fpr_upper", 0.03, ", 188", "realised FPR, upper limit, 188"),
+    ("same", "raw, 100", "tpr_related_5", 0.85, ", 100", "related models, 100: TPR at 5% FPR"),
+    ("same", "raw, 100", "auc_related", 0.975, ", 100", "related models, 100: AUC"),
+    ("same", "raw, 25", "cllr", 0.22, ", 25", "Cllr, 25, as reported"),
+    ("same", "raw, 25", "cllr_unclipped", 0.22, ", 25", "Cllr, 25, before clipping"),
+    ("same", "raw, 100", "cllr_unclipped", 0.06, ", 100", "Cllr, 100, before clipping"),
+    ("same", "raw, 188", "cllr_unclipped", 0.035, ", 188", "Cllr, 188, before clipping"),
+    (
+        *("matched", "ours, 10 probes", "tpr_other", 0.99, "cosine, 10 probes"),
+        "matched, 10 probes: TPR, other makers",
+    ),
+    ("matched", "ours, 10 probes", "auc", 0.99, "cosine, 10 probes", "matched, 10 probes: AUC"),
+    ("closed", "91 of them, 1", "top1", 0.30, "91 of them, 1", "closed set of 91, 1 output"),
+    ("closed", "91 of them, 10", "top1", 0.73, "91 of them, 10", "closed set of 91, 10"),
+    ("closed", "91 of them, 100", "top1", 0.90, "91 of them, 100", "closed set of 91, 100"),
+    ("closed", "91 of them, 100", "family", 0.98, "91 of them, 100", "the same, family"),
+    ("lineage", "ours, same family", "auc", 0.99, "cosine, same family", "lineage: same family"),
+    (
+        *("lineage", "ours, same base, other family", "auc", 0.93),
+        *("cosine, same base, other family", "lineage: same base, other family"),
+    ),
+    ("teacher", "ours", "top1", 0.75, "", "teacher: top-1"),
+    ("teacher", "ours", "macro", 0.75, "", "teacher: macro"),
+    ("reformatted", ROUTED, "tpr", 0.85, "raw view, re-formatted", "re-formatted, 100: TPR"),
+    (
+        *("reformatted", ROUTED, "under_tenth_same", 0.0, "raw view, re-formatted"),
+        "re-formatted: ratio under 1/10 for the same model",
+    ),
+    (
+        *("reformatted", ROUTED, "over_10_other", 0.0, "raw view, re-formatted"),
+        "re-formatted: ratio over 10 for another maker",
+    ),
+)
+LESS = ("fpr_upper", "cllr", "cllr_unclipped", "under_tenth_same", "over_10_other")
+
+
+def table(results: Results) -> str:
+    """Target, ours, and the best of the others on the same pairs."""
+    lines = [f"\n{'':52s} {'target':>7s} {'ours':>7s} {'others':>7s}"]
+    for task, row, figure, target, ending, name in TARGETS:
+        ours = results.get(task, {}).get(row, {}).get(figure)
+        if ours is None:
+            lines.append(f"{name:52s} {target:7.3f} {'–':>7s}")
+            continue
+        less = figure in LESS
+        others = _best(results, task, ending, figure, row)
+        shown = "–" if others is None else f"{others:.3f}"
+        reached = ours <= target if less else ours >= target
+        mark = "" if reached else "  missed"
+        lines.append(f"{name:52s} {target:7.3f} {ours:7.3f} {shown:>7s}{mark}")
+    return "\n".join(lines)
+
+
+def _best(results: Results, task: str, ending: str, figure: str, ours: str) -> float | None:
+    rows = results.get(_BASELINES.get(task, task), {})
+    found = [
+        row[figure]
+        for name, row in rows.items()
+        if name.endswith(ending) and name != ours and figure in row and "not centred" not in name
+    ]
+    return (min if figure in LESS else max)(found) if found else None
