@@ -1,6 +1,6 @@
 """Border inputs at temperature 0: the experiment of `identity.py` that reaches for 8-bit weights.
 
-    python benchmarks/_border.py     measures the candidates (make zoo does it), about half an hour
+    python benchmarks/_border.py     measures the candidates (make zoo does it), some minutes
 
 A small change of the weights turns the greedy answer of a prompt whose two favourites nearly tie,
 and of no other. So: many candidate prompts, a pilot on the reference alone, the few that lie
@@ -9,7 +9,8 @@ they are does not depend on labels) and labels are permuted within the rest: one
 sides differ gives p = 2/252.
 
 Candidates come from the templates of private probes, a secret a set: what a user would generate.
-``TEST`` sets measure power, ``DEVELOPMENT`` sets, other prompts and other suspects, chose the rule.
+``TEST`` sets measure power, ``DEVELOPMENT`` sets, other prompts and other suspects, chose the rule
+(the sets between give the prompts of texts at temperature 0).
 Of each prompt the distribution of the first token is kept (the likeliest `KEPT` tokens), so that
 pilots and tests can be drawn from it again and again.
 """
@@ -38,8 +39,8 @@ from provenance.library.private import generate, load_templates
 
 FILE = Path(__file__).parent / "zoo" / "border.parquet"
 MADE, SIZE = 100, 60  # prompts made for a set, and the first of them that are its candidates
-TEST = tuple(range(20))
-DEVELOPMENT = tuple(range(20, 24))
+SETS = tuple(range(22))
+TEST, DEVELOPMENT = SETS[:10], SETS[20:]
 KEPT = 30
 NEAR = 0.6  # log ratio of the two favourites
 AT_ONCE = 5  # sets held in memory, 100 MB
@@ -49,9 +50,7 @@ MEASURED = {
     "noise 1%": DEVELOPMENT,
     "Q5_0": DEVELOPMENT,
     "Q8_0": TEST,
-    "other engine": TEST,
-    "bf16": TEST,
-    "noise 0.5%": DEVELOPMENT,
+    "other engine": TEST[:4],  # llama.cpp reads a prompt three times as slowly
 }
 
 
@@ -61,7 +60,7 @@ def candidates() -> dict[int, tuple[Cell, ...]]:
     templates = load_templates()
     seen: set[str] = set()
     sets = {}
-    for number in (*TEST, *DEVELOPMENT):
+    for number in SETS:
         secret = hashlib.sha256(f"border candidates {number}".encode()).digest()
         made = generate(secret, probes=MADE + 20, draws=1, templates=templates).cells
         fresh = [c for c in made if c.messages[-1].content not in seen][:MADE]

@@ -19,7 +19,7 @@ from functools import cache
 
 import numpy as np
 import pandas as pd
-from _border import FILE, SIZE, TEST
+from _border import FILE, MEASURED, SIZE
 from numpy.typing import NDArray
 
 from provenance.library import border
@@ -163,7 +163,7 @@ def two_engines(rule: Rule, pilots: int, seed: int) -> float:
     """False alarms where each request of either side goes to one of two engines at random."""
     rng = np.random.default_rng(seed)
     alarms = []
-    for number in TEST:
+    for number in MEASURED["other engine"]:
         for _ in range(pilots):
             sides = []
             for i in choose(number, rule, rng):

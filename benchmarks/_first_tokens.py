@@ -95,7 +95,7 @@ def _from_torch(provider: TransformersProvider, cells: Sequence[Cell]) -> FirstT
     weights = provider._weights
     assert weights is not None
     jobs = [provider._job(_request(cell)) for cell in cells]
-    prompts = [provider._prompt(weights, job)[1] for job in jobs]
+    prompts = [provider._rendered(weights, job.messages)[1] for job in jobs]
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     shares: list[Any] = [None] * len(prompts)
     with torch.inference_mode():
@@ -163,7 +163,9 @@ def _greedy(
 
     weights = provider._weights
     assert weights is not None
-    prompts = [provider._prompt(weights, provider._job(_request(cell)))[1] for cell in cells]
+    prompts = [
+        provider._rendered(weights, provider._job(_request(cell)).messages)[1] for cell in cells
+    ]
     stops = sorted(weights.stop_tokens)
     found: list[tuple[str, int]] = []
     for start in range(0, len(prompts), _ROWS):

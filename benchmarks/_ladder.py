@@ -57,14 +57,14 @@ def ladder() -> dict[str, Rung]:
         "other engine": Rung(lambda: f"gguf:{local_models.smollm2()}", 20, greedy=True),
         "bf16": Rung(lambda: _torch(local_models.smollm2(), "dtype=bfloat16"), greedy=True),
         "Q8_0": Rung(lambda: _torch(local_models.make("q8_0")), 20, greedy=True),
-        "Q5_0": Rung(lambda: _torch(local_models.make("q5_0")), texts=2, greedy=True),
-        "Q4_0": Rung(lambda: _torch(local_models.make("q4_0")), 20, 6),
+        "Q5_0": Rung(lambda: _torch(local_models.make("q5_0")), texts=3, greedy=True),
+        "Q4_0": Rung(lambda: _torch(local_models.make("q4_0")), 20, 4),
     }
     for bits in _rounding.BITS:
         rungs[f"{bits} bit"] = Rung(lambda bits=bits: _torch(_rounded(bits)))
     for size in ("0.005", "0.01", "0.03", "0.10"):
         name = f"noise {100 * float(size):g}%"
-        texts = 2 if size == "0.03" else 0
+        texts = 3 if size == "0.03" else 0
         rungs[name] = Rung(
             lambda size=size: _torch(local_models.make(f"noise-{size}")),
             texts=texts,
@@ -72,19 +72,19 @@ def ladder() -> dict[str, Rung]:
         )
     rungs["temperature .95"] = Rung(lambda: _torch(local_models.smollm2(), "temperature=0.95"))
     rungs["temperature .8"] = Rung(
-        lambda: _torch(local_models.smollm2(), "temperature=0.8"), texts=2
+        lambda: _torch(local_models.smollm2(), "temperature=0.8"), texts=3
     )
-    rungs["top_p .9"] = Rung(lambda: _torch(local_models.smollm2(), "top_p=0.9"), texts=2)
+    rungs["top_p .9"] = Rung(lambda: _torch(local_models.smollm2(), "top_p=0.9"), texts=3)
     rungs["system prompt"] = Rung(
-        lambda: _torch(local_models.smollm2(), f"system_file={_system()}"), texts=2
+        lambda: _torch(local_models.smollm2(), f"system_file={_system()}"), texts=3
     )
     for steps in STEPS:
         rungs[f"tuned {steps}"] = Rung(
             lambda steps=steps: _torch(tuned()[steps]),
-            texts=2 if steps == 25 else 0,
+            texts=3 if steps == 25 else 0,
             greedy=steps == 10,
         )
-    rungs["LoRA r16"] = Rung(lambda: _torch(low_rank()), texts=2)
+    rungs["LoRA r16"] = Rung(lambda: _torch(low_rank()), texts=3)
     rungs["merged"] = Rung(
         lambda: _torch(_tuning.merge("zoo-merged", local_models.smollm2(), tuned()[STEPS[-1]]))
     )

@@ -31,7 +31,7 @@ SIZES = {
     "code": ((5, 2), (10, 2), (25, 2)),
     "misguided": ((5, 3), (10, 3)),
 }
-STUDIES = 30
+STUDIES = 20
 Held = dict[str, dict[str, NDArray[np.str_]]]  # model → prompt → outputs
 
 

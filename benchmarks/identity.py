@@ -46,7 +46,7 @@ import _ladder_power as ladder
 import _peers
 import _recorded_power
 import numpy as np
-from _border import DEVELOPMENT, TEST
+from _border import DEVELOPMENT, MEASURED, TEST
 
 OUT = Path(__file__).parent / "results" / "identity.json"
 PARTS = ("ladder", "border", "recorded", "dilution")
@@ -69,7 +69,7 @@ def ladder_part(quick: bool, only: str | None = None) -> dict:
     rows: list[ladder.Row] = []
 
     def add(label: str, rung: str, kind: str, test: ladder.Test, **options: int) -> None:
-        wanted = 150 if rung == ladder.AGAIN and not quick else pairs
+        wanted = 60 if rung == ladder.AGAIN and not quick else pairs
         found = ladder.kept_curve(label, rung, kind, test, wanted=wanted, **options)
         rows.extend(found)
         for method in dict.fromkeys(r.method for r in found):
@@ -128,7 +128,6 @@ def border_part(quick: bool) -> dict:
         }
         for name, rule in BORDER_RULES.items()
     }
-    suspects = ("Q8_0", "other engine")
     greedy = [
         _greedy_power.power(rung, *design, studies=40 * pilots, seed=3)
         for rung in _greedy_power.recorded()
@@ -140,7 +139,10 @@ def border_part(quick: bool) -> dict:
             "rule": [list(stage) for stage in BORDER_RULE.stages],
             "tokens_a_side": BORDER_RULE.tokens,
             "sets_of_prompts": len(TEST),
-            **_border_power.power(BORDER_RULE, TEST, suspects, pilots, 2),
+            **_border_power.power(BORDER_RULE, TEST, ("Q8_0",), pilots, 2),
+            "on_fewer_sets": _border_power.power(
+                BORDER_RULE, MEASURED["other engine"], ("Q8_0", "other engine"), pilots, 2
+            ),
             "false_alarms_two_engines_on_both_sides": _border_power.two_engines(
                 BORDER_RULE, pilots, 4
             ),
@@ -207,7 +209,7 @@ def main() -> int:
         if found is not None:
             document[name] = found
         content = {"alpha": ladder.ALPHA, **document}
-        OUT.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        OUT.write_text(_dumped(content, 3) + "\n", encoding="utf-8")
     if "ladder" in document:
         summary(document)
     return 0
@@ -222,6 +224,20 @@ def summary(document: dict) -> None:
             continue
         low, high = (_print(v) for v in found["interval"])
         print(f"  {method:22s} {_print(found['median']):>8s}  ({low} to {high})")
+
+
+def _dumped(value: object, depth: int, indent: str = "") -> str:
+    """JSON, one line for what lies deeper than ``depth``."""
+    if depth == 0 or not value or not isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False)
+    inner = indent + " "
+    if isinstance(value, dict):
+        lines = [f"{json.dumps(k)}: {_dumped(v, depth - 1, inner)}" for k, v in value.items()]
+        left, right = "{}"
+    else:
+        lines = [_dumped(v, depth - 1, inner) for v in value]
+        left, right = "[]"
+    return left + ",".join(f"\n{inner}{line}" for line in lines) + f"\n{indent}{right}"
 
 
 def _print(tokens: int | None) -> str:

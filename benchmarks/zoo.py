@@ -234,7 +234,7 @@ def record_greedy(name: str, endpoint: Maker) -> None:
     before = pd.read_parquet(GREEDY) if GREEDY.is_file() else None
     if before is not None and slug(name) in set(before["rung"]):
         return
-    cells = [cell for s in _border.TEST for cell in _border.candidates()[s][:GREEDY_PROMPTS]]
+    cells = [cell for s in _border.SETS[:20] for cell in _border.candidates()[s][:GREEDY_PROMPTS]]
     asked = endpoint()
     if asked.startswith("transformers:"):
         found = greedy_texts(asked, cells, GREEDY_TOKENS)
