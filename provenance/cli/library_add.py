@@ -105,6 +105,12 @@ def add(
     licence: Annotated[
         str | None, _text("--licence", _RECORDING, "Of its answers.", "TEXT")
     ] = None,
+    genre: Annotated[
+        str | None,
+        _text(
+            "--genre", _RECORDING, "Of its prompts, in a word: genres are never compared.", "NAME"
+        ),
+    ] = None,
     name: Annotated[
         str | None, _text("--name", _PANEL, "Of the member. Default: its endpoint.", "NAME")
     ] = None,
@@ -140,6 +146,7 @@ def add(
         raise UsageError("--name, --note and --derivative are for --panel; the name comes first")
     label = {"family": family, "unit": unit, "maker": maker}
     stated = {"host": host, "date_utc": date, "session": session, "licence": licence}
+    stated["genre"] = genre
     _add_models(
         what,
         library,

@@ -53,7 +53,10 @@ class Catalogue:
             {"model": model, "version": version, "battery": battery, "id": id},
         )
         try:
-            return [] if found is None else [Bundle.model_validate(r) for r in found.to_pylist()]
+            rows = [] if found is None else found.to_pylist()
+            # A part that was written before a column existed holds nothing there.
+            known = [{k: v for k, v in row.items() if v is not None} for row in rows]
+            return [Bundle.model_validate(row) for row in known]
         except ValidationError as error:
             raise EvidenceError(f"the catalogue of {self._path}: {explain(error)}") from None
 
@@ -130,7 +133,7 @@ def _bundle_schema() -> pa.Schema:
             *((n, text) for n in ("battery", "battery_name")),
             *((n, number) for n in ("prompts", "outputs", "tokens")),
             *((n, names) for n in ("served", "fingerprints")),
-            *((n, text) for n in ("source", "licence", "digest")),
+            *((n, text) for n in ("source", "licence", "genre", "digest")),
             ("has_texts", pa.bool_()),
             ("prompt_digests", names),
             ("added", number),

@@ -76,7 +76,8 @@ def select(files: Sequence[Path], sql: str, values: Mapping[str, Any] | None = N
     with connected() as connection:
         try:
             relation = connection.sql(
-                f"WITH rows AS (SELECT * FROM read_parquet($files, hive_partitioning=false)) {sql}",
+                "WITH rows AS (SELECT * FROM read_parquet($files, hive_partitioning=false, "
+                f"union_by_name=true)) {sql}",
                 params={"files": [_literal(f) for f in files], **(values or {})},
             )
             return relation.to_arrow_table()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from provenance.errors import EvidenceError, TamperedEvidence, UsageError
 from provenance.evidence.files import file_digest
 from provenance.library.population import profiles
 from provenance.library.population.library import Library
+from provenance.library.population.profiles import Profiles
 from provenance.library.population.records import Bundle
 from provenance.library.population.table import write_table
 from provenance.library.relations import Relation
@@ -71,7 +72,7 @@ def export(
     models: Iterable[str] | None = None,
     space: str | None = None,
 ) -> Shared:
-    """Write profiles, without texts, to one file.
+    """Write profiles, without texts, to one file; those of every space where none is named.
 
     Raises
     ------
@@ -86,10 +87,25 @@ def export(
         raise UsageError(f"profiles are written as a .parquet file, not {path}")
     if path.exists():
         raise UsageError(f"{path} is there already: choose another --out")
-    found = library.profiles(space, models=models, check=True)
+    wanted = list(models) if models is not None else None
+    spaces: list[str | None] = [space] if space is not None else [*library.spaces()] or [None]
+    parts = [library.profiles(s, models=wanted, check=True) for s in spaces]
+    tables = [table for found in parts for table in _tables(library, found)]
+    table = pa.concat_tables(tables).replace_schema_metadata({_KEY: FORMAT})
+    write_table(path, table)
+    return Shared(
+        file_digest(path),
+        sum(map(len, parts)),
+        len({model for found in parts for model in found.of_models()}),
+        tuple(found.space for found in parts),
+    )
+
+
+def _tables(library: Library, found: Profiles) -> Iterator[Any]:
+    import pyarrow as pa
+
     relations, prompts = library.relations(), library.prompts_of(found.bundles)
     schema = _schema()
-    tables = []
     for first in range(0, len(found), _PART):
         rows = []
         for row in range(first, min(first + _PART, len(found))):
@@ -104,10 +120,7 @@ def export(
                     "label": label.model_dump_json(exclude_unset=True),
                 }
             )
-        tables.append(pa.Table.from_pylist(rows, schema=schema))
-    table = pa.concat_tables(tables).replace_schema_metadata({_KEY: FORMAT})
-    write_table(path, table)
-    return Shared(file_digest(path), len(found), len(found.of_models()), (found.space,))
+        yield pa.Table.from_pylist(rows, schema=schema)
 
 
 def take(library: Library, path: Path) -> Shared:
@@ -130,7 +143,8 @@ def take(library: Library, path: Path) -> Shared:
     if version != FORMAT:
         raise UsageError(f"{path} has format {version!r}, expected {FORMAT!r}: update this tool")
     table = profiles.read_file(path)
-    rows: list[dict[str, Any]] = table.drop_columns(_VECTORS).to_pylist()
+    vectors = [name for name in _VECTORS if name in table.column_names]
+    rows: list[dict[str, Any]] = table.drop_columns(vectors).to_pylist()
     bundles, labels = _about(path, rows)
     made = []
     for space in dict.fromkeys(r["space"] for r in rows):
@@ -157,7 +171,7 @@ def take(library: Library, path: Path) -> Shared:
     )
 
 
-_VECTORS = ["mean", "variance", "part_n", "part_mean", "part_variance"]
+_VECTORS = ("mean", "variance", "part_n", "part_mean", "part_variance", "formats")
 
 
 def _about(path: Path, rows: list[dict[str, Any]]) -> tuple[list[Bundle], dict[str, Relation]]:

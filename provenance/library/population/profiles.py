@@ -2,7 +2,8 @@
 
 A profile has the number of outputs, their mean and their variance in each dimension, over all and
 over each of the parts of the prompts (`provenance.library.parts`). Parts let two bundles be
-compared on disjoint prompts when no text is at hand.
+compared on disjoint prompts when no text is at hand. Beside them stands how the outputs are laid
+out (`provenance.library.space.formats`), so that a re-formatted bundle is told from another model.
 """
 
 from __future__ import annotations
@@ -60,6 +61,9 @@ class Profile:
     part_n, part_mean, part_variance
         The same over each part of the prompts; shapes (parts,), (parts, d), (parts, d). Zero where
         a part has no output.
+    formats
+        Shape (parts, classes + 1): outputs that have each class of format, then characters; None
+        where it was not kept.
     """
 
     space: str
@@ -70,6 +74,7 @@ class Profile:
     part_n: Ints
     part_mean: Floats
     part_variance: Floats
+    formats: Ints | None = None
 
     @property
     def digest(self) -> str:
@@ -79,6 +84,8 @@ class Profile:
         for values in (self.mean, self.variance, self.part_mean, self.part_variance):
             made.update(np.ascontiguousarray(values, dtype="<f8").tobytes())
         made.update(np.ascontiguousarray(self.part_n, dtype="<i8").tobytes())
+        if self.formats is not None:
+            made.update(np.ascontiguousarray(self.formats, dtype="<i8").tobytes())
         return made.hexdigest()
 
 
@@ -98,6 +105,8 @@ class Profiles:
         Of the profiles.
     part_n, part_mean, part_variance
         Shapes (bundles, parts), (bundles, parts, d) twice; None unless they were asked for.
+    formats
+        Of each bundle as in `Profile`, loaded with the parts.
     """
 
     space: str
@@ -109,6 +118,7 @@ class Profiles:
     part_n: Ints | None = None
     part_mean: Floats | None = None
     part_variance: Floats | None = None
+    formats: tuple[Ints | None, ...] = ()
 
     def __len__(self) -> int:
         return len(self.bundles)
@@ -212,7 +222,24 @@ def made_of(
         [np.zeros(d) if s is None or s.n < 2 else s.variance for s in summaries], dtype=np.float64
     )
     whole = combined(n, mean, variance)
-    return Profile(space, bundle.id, whole.n, whole.mean, whole.variance, n, mean, variance)
+    return Profile(
+        space,
+        bundle.id,
+        whole.n,
+        whole.mean,
+        whole.variance,
+        n,
+        mean,
+        variance,
+        np.array([_laid_out(part) for part in texts], dtype=np.int64),
+    )
+
+
+def _laid_out(texts: Sequence[Source]) -> list[int]:
+    from provenance.library.space.formats import Formats
+
+    found = Formats.of(texts)
+    return [*found.having, found.characters]
 
 
 def schema() -> pa.Schema:
@@ -232,6 +259,7 @@ def schema() -> pa.Schema:
             ("part_n", pa.list_(pa.int64())),
             ("part_mean", vector),  # parts one after another
             ("part_variance", vector),
+            ("formats", pa.list_(pa.int64())),
             ("digest", pa.string()),
         ]
     )
@@ -250,6 +278,7 @@ def row_of(profile: Profile, bundle: Bundle) -> dict[str, Any]:
         "part_n": profile.part_n,
         "part_mean": profile.part_mean.ravel(),
         "part_variance": profile.part_variance.ravel(),
+        "formats": None if profile.formats is None else profile.formats.ravel(),
         "digest": profile.digest,
     }
 
@@ -287,7 +316,25 @@ def from_table(
         part_variance=(
             _matrix(table, "part_variance", b, width * d).reshape(b, width, d) if parts else None
         ),
+        formats=_formats(table) if parts else (),
     )
+
+
+def _formats(table: pa.Table) -> tuple[Ints | None, ...]:
+    """Of each row; None where a profile was made before they were kept, or with other classes."""
+    from provenance.library.space.formats import CLASSES
+
+    if "formats" not in table.column_names:
+        return (None,) * int(table.num_rows)
+    columns = len(CLASSES) + 1
+    rows: list[list[int] | None] = table.column("formats").to_pylist()
+    found: list[Ints | None] = [
+        np.array(row, dtype=np.int64).reshape(PARTS, columns)
+        if row is not None and len(row) == PARTS * columns
+        else None
+        for row in rows
+    ]
+    return tuple(found)
 
 
 def profile_at(profiles: Profiles, row: int) -> Profile:
@@ -303,6 +350,7 @@ def profile_at(profiles: Profiles, row: int) -> Profile:
         profiles.part_n[row],
         profiles.part_mean[row],
         profiles.part_variance[row],
+        profiles.formats[row] if profiles.formats else None,
     )
 
 

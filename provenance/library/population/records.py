@@ -80,6 +80,9 @@ class Recorded:
         Model names and system fingerprints that the server gave.
     source, licence
         Where the texts come from, and their terms. Never a key or a URL with one.
+    genre
+        What kind of prompts these answer, in a word; empty where it is not stated. Bundles of two
+        genres are never compared, because a change of genre looks like a change of model.
     """
 
     outputs: Iterable[Output]
@@ -92,6 +95,7 @@ class Recorded:
     fingerprints: tuple[str, ...] = ()
     source: str = "not stated"
     licence: str = "not stated"
+    genre: str = ""
 
 
 class Bundle(Frozen):
@@ -124,6 +128,7 @@ class Bundle(Frozen):
     fingerprints: tuple[str, ...] = ()
     source: str
     licence: str
+    genre: str = ""
     digest: str = Field(pattern=_DIGEST)
     has_texts: bool = True
 
@@ -242,7 +247,16 @@ def cleaned(recorded: Recorded) -> Recorded:
     """
     if recorded.battery and not re.fullmatch(_DIGEST, recorded.battery):
         raise UsageError(f"the battery's digest is {recorded.battery[:80]!r}, expected SHA-256")
-    strings = ("session", "host", "date_utc", "battery", "battery_name", "source", "licence")
+    strings = (
+        "genre",
+        "session",
+        "host",
+        "date_utc",
+        "battery",
+        "battery_name",
+        "source",
+        "licence",
+    )
     if recorded.date_utc:
         try:
             datetime.fromisoformat(recorded.date_utc)

@@ -121,6 +121,8 @@ class Shelf:
         """
         space = self.which(digest)
         wanted = ", part_n, part_mean, part_variance" if parts or check else ""
+        if wanted and self._table(space).has("formats"):
+            wanted += ", formats"
         table: pa.Table | None = self._table(space).select(
             f"SELECT bundle, n, mean, variance, digest{wanted} FROM rows "
             "WHERE bundle IN (SELECT unnest($bundles))",

@@ -50,6 +50,7 @@ class Stated:
     date_utc: str | None = None
     licence: str | None = None
     source: str | None = None
+    genre: str | None = None
 
 
 def find(text: str) -> Source:
@@ -216,6 +217,7 @@ def _of_store(path: Path, model: str | None, stated: Stated) -> Recorded:
             fingerprints=tuple(f for f in fingerprints if f),
             source=stated.source or f"recorded from {endpoint.label}",
             licence=stated.licence or "not stated",
+            genre=stated.genre or "",
         )
 
 
@@ -255,6 +257,7 @@ def _of_files(source: Source, stated: Stated, prompts: Mapping[str, str]) -> Rec
         fingerprints=tuple(f for f in fingerprints if f),
         source=stated.source or f"recording {Path(source.path).name}",
         licence=stated.licence or "not stated",
+        genre=stated.genre or "",
     )
 
 

@@ -40,6 +40,13 @@ class Table:
         """Its parts, the oldest first."""
         return sorted(self._folder.glob("*.parquet"))
 
+    def has(self, column: str) -> bool:
+        """Whether the newest part has a column; parts of an older version may lack it."""
+        import pyarrow.parquet as pq
+
+        files = self.files
+        return bool(files) and column in pq.read_schema(files[-1]).names
+
     def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write rows as one part. The caller holds the library's lock.
 
@@ -82,11 +89,21 @@ class Table:
         small = [f for f in files if f.stat().st_size < _SMALL]
         if len(small) < 2:
             return
-        merged = duck.select(small, "SELECT * FROM rows").cast(self._schema())
-        write_table(self._next(), merged)
+        merged = duck.select(small, "SELECT * FROM rows")
+        write_table(self._next(), _fitted(merged, self._schema()))
         # Killed here, a row stands twice; every reader takes one row a key.
         for file in small:
             file.unlink(missing_ok=True)
+
+
+def _fitted(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """With the columns of a schema; those that older parts do not have are empty."""
+    import pyarrow as pa
+
+    for name in schema.names:
+        if name not in table.column_names:
+            table = table.append_column(name, pa.nulls(table.num_rows, schema.field(name).type))
+    return table.select(schema.names).cast(schema)
 
 
 def write_table(path: Path, table: pa.Table) -> None:

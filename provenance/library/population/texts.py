@@ -108,6 +108,7 @@ def write(
                 fingerprints=recorded.fingerprints,
                 source=recorded.source,
                 licence=recorded.licence,
+                genre=recorded.genre,
                 digest=digest.hexdigest(),
             )
             path = file_of(library, bundle)
@@ -139,6 +140,7 @@ def _hash(model: str, version: str, about: Recorded | Bundle) -> Hash:
             # What stands for a missing battery follows from the prompts below.
             "battery": "" if recorded else about.battery,
             "battery_name": about.battery_name,
+            **({"genre": about.genre} if about.genre else {}),
         }
     )
 

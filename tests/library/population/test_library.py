@@ -18,9 +18,11 @@ from provenance.errors import (
     TamperedEvidence,
     UsageError,
 )
-from provenance.library.population import Library, Output, Recorded, is_library
+from provenance.library.parts import PARTS
+from provenance.library.population import Library, Output, Recorded, is_library, table
 from provenance.library.population.freshness import require_fresh
 from provenance.library.relations import Relation, Relations
+from provenance.library.space.formats import CLASSES
 
 HOSTILE = [
     "",
@@ -290,3 +292,33 @@ def test_a_changed_profile_is_noticed(library, space, recorded, summarise):
     library.profiles()  # not asked to check
     with pytest.raises(TamperedEvidence, match="profile of m"):
         library.profiles(check=True)
+
+
+def test_a_catalogue_of_an_older_version_lacks_columns(library, recorded, monkeypatch):
+    library.add("a", recorded())
+    old = next((library.path / "catalogue").glob("*.parquet"))
+    pq.write_table(pq.read_table(old).drop_columns(["genre"]), old)
+    assert [b.genre for b in library.bundles()] == [""]
+    monkeypatch.setattr(table, "_MOST", 1)  # the next part is merged with the old one
+    library.add("b", recorded("other words", genre="odes"))
+    assert [(b.model, b.genre) for b in library.bundles()] == [("a", ""), ("b", "odes")]
+    assert len(list((library.path / "catalogue").glob("*.parquet"))) == 1
+
+
+def test_the_genre_is_part_of_what_a_bundle_is(library, recorded):
+    plain, stated = (library.add("a", recorded(**s)) for s in ({}, {"genre": "odes"}))
+    assert plain.id != stated.id
+    assert stated.genre == "odes"
+
+
+def test_profiles_keep_how_outputs_are_laid_out(library, recorded, space, summarise):
+    library.add("a", recorded("Loud words"))
+    library.profile(space, summarise=summarise)
+    found = library.profiles(parts=True, check=True)
+    formats = found.formats[0]
+    assert formats is not None
+    assert formats.shape == (PARTS, len(CLASSES) + 1)
+    assert formats[:, 0].sum() == found.n[0]  # each output has a capital letter
+    assert formats[:, -1].sum() == sum(
+        len(o.output) for b in library.bundles() for o in library.outputs(b)
+    )
