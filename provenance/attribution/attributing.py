@@ -10,22 +10,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from provenance import __version__
 from provenance.attribution import conduct, describe
 from provenance.attribution.calibration import Assessed
 from provenance.attribution.change import Change
 from provenance.attribution.habits import between, rates
+from provenance.attribution.holding import Texts, covered, population_of
 from provenance.attribution.identification import FEWEST
+from provenance.attribution.known import Known
 from provenance.attribution.likeness import Likeness
+from provenance.attribution.likeness_reasons import (
+    format_reasons,
+    likeness_reasons,
+    nearer_than_siblings,
+)
 from provenance.attribution.open_set import needed
-from provenance.attribution.origin import Coded, Texts, covered, space_scores
-from provenance.attribution.ratios import Ratios
+from provenance.attribution.origin import Coded
 from provenance.attribution.strands import (
     PAIRS,
     Case,
-    Library,
     OtherTexts,
     case_of,
     change_of,
@@ -65,7 +68,7 @@ def analyse_attribution(
     *,
     plan_digest: str,
     root: str | None,
-    library: Library,
+    known: Known,
     others: Sequence[OtherTexts],
 ) -> StudyDocument:
     """The study document of an attribution.
@@ -74,20 +77,20 @@ def analyse_attribution(
     ----------
     plan, cells, transcript, events, plan_digest, root
         As in `assemble.analyse_transcript`.
-    library
-        As copied into the evidence.
+    known
+        The library, as copied into the evidence.
     others
         Controls, siblings, the suspect before and after, each from its own store.
     """
     alpha, seed = float(plan["settings"]["alpha"]), int(plan["seed"])
-    prompts = library.enrolled.prompts
+    prompts = known.main.enrolled.prompts
     reference = next(o for o in others if o.role == "reference")
     others = [o for o in others if o is not reference]
     texts: dict[Role, Texts] = {
         "suspect": Texts.of(transcript.completed("suspect"), cells, prompts),
         "reference": Texts.of(reference.records, reference.cells, prompts),
     }
-    case = case_of(texts, library, others, (str(reference.endpoint), plan["endpoints"]["suspect"]))
+    case = case_of(texts, known, others, (str(reference.endpoint), plan["endpoints"]["suspect"]))
     weighed = {} if case is None else ratios_of(case, texts["suspect"])
     alike = None if case is None else likeness_of(case, alpha)
     moved = None if case is None else change_of(case, seed)
@@ -97,7 +100,6 @@ def analyse_attribution(
     }
     label, coded = _decide(case, texts, failed, weighed, alike, alpha)
     own = Endpoint.parse(plan["endpoints"]["suspect"])
-    enrolled = library.enrolled
     return StudyDocument(
         tool_version=__version__,
         created_utc=plan["created_utc"],
@@ -123,7 +125,7 @@ def analyse_attribution(
             *_likeness_findings(alike, case, alpha),
             *_change_findings(moved, alpha),
         ),
-        propositions=_propositions(weighed, library.ratios, case, alike),
+        propositions=_propositions(weighed, case, alike),
         coverage=covered(plan, cells, transcript, texts["suspect"]).model_copy(
             update={"reference": len(texts["reference"].completions)}
         ),
@@ -135,21 +137,8 @@ def analyse_attribution(
             {"suspect": conduct.pilot_answers(events, "suspect")},
         ),
         others=tuple(_other(o) for o in others),
-        population=Population(
-            name=enrolled.library,
-            digest=enrolled.digest,
-            models=len(enrolled),
-            units=len({m.unit for m in enrolled.models}),
-            space=enrolled.space,
-            calibration=None if library.ratios is None else library.ratios.name,
-            sources=enrolled.sources,
-            alpha=alpha,
-            calibration_bundles=0 if alike is None else alike.unrelated,
-            decidable=alike is not None and alike.unrelated >= needed(alpha),
-            comparison="other_prompts",
-            suspect_outputs=0 if case is None else case.suspect_bundle.n,
-        ),
-        habits=_habits(texts, library),
+        population=_population(known, case, alike, alpha),
+        habits=() if case is None or not case.comparable else _habits(texts, case.known),
         alternatives=("same_training_data", "sibling", "reversed", "reformatted", "chance"),
         deviations=tuple(e["kind"] for e in events if e["kind"] in ("resumed", "torn_line")),
         limits=("style_not_weights", "no_direction", "moment_only", "unsigned_root"),
@@ -174,11 +163,13 @@ def _decide(
     if case is None:
         have = min(len(t.completions) for t in texts.values())
         return "inconclusive", [("too_few_outputs", {"have": have, "needed": FEWEST})]
-    coded = _likeness_reasons(case, alike, alpha)
+    coded = [*format_reasons(case), *likeness_reasons(case, alike, alpha)]
     known = {pair: a for pair, a in weighed.items() if a.log10_lr is not None}
     if not known:
         why = next((a.why_not for a in weighed.values() if a.why_not), "")
-        return "inconclusive", [("no_ratio", {"why_not": why or ""}), *coded]
+        # Said by the reason about formats already.
+        said = "" if case.abstains else why
+        return "inconclusive", [("no_ratio", {"why_not": said or ""}), *coded]
     strong = [
         (pair, a)
         for pair, a in known.items()
@@ -201,23 +192,6 @@ def _decide(
     return "inconclusive", [("ratio_weak", values | _threshold()), *coded]
 
 
-def _likeness_reasons(case: Case, alike: Likeness | None, alpha: float) -> Coded:
-    if alike is None:
-        return []
-    values = {
-        "p": alike.p_value,
-        "alpha": alpha,
-        "null_models": alike.unrelated,
-        "caught": alike.caught,
-    }
-    code = "leans_to_reference" if alike.p_value <= alpha else "no_lean_found"
-    coded: Coded = [(code, values)]
-    if code == "leans_to_reference" and alike.rival is not None:
-        models = case.library.enrolled.models
-        coded.append(("third_source", {"name": models[alike.rival - 1].name}))
-    return coded
-
-
 def _pair_values(pair: tuple[str, str], assessed: Assessed) -> dict[str, Any]:
     return {"hypothesis": pair[0], "against": pair[1], "log10_lr": assessed.log10_lr}
 
@@ -228,7 +202,6 @@ def _threshold() -> dict[str, Any]:
 
 def _propositions(
     weighed: Mapping[tuple[str, str], Assessed],
-    ratios: Ratios | None,
     case: Case | None,
     alike: Likeness | None,
 ) -> tuple[Proposition, ...]:
@@ -254,14 +227,7 @@ def _likeness_findings(
 ) -> tuple[Finding, ...]:
     if alike is None or case is None:
         return ()
-    siblings = [m for s in case.of("sibling") if (m := case.held_out(s)) is not None]
-    scored = (
-        space_scores([case.suspect_bundle, *siblings], [case.reference_bundle], case.library.space)[
-            :, 0
-        ]
-        if siblings
-        else np.zeros(0)
-    )
+    siblings = nearer_than_siblings(case)
     found = [
         Finding(
             name="likeness",
@@ -272,12 +238,13 @@ def _likeness_findings(
             null=NULL,
             exactness="calibrated",
             assumptions=("population_stands_for_others",),
-            n_reference=case.reference_bundle.n,
-            n_suspect=case.suspect_bundle.n,
+            n_reference=case.main.reference_bundle.n,
+            n_suspect=case.main.suspect_bundle.n,
             estimand="score against the reference less the mean score against the population",
             method=(
                 "Rank of the suspect's centred likeness among those of unrelated models of the "
-                "population and the controls, on prompts that are not compared with themselves"
+                "population and the controls whose texts are at most twice as long or as short; "
+                "prompts are not compared with themselves"
             ),
             citation="Vovk, Gammerman & Shafer 2005",
             values={
@@ -285,23 +252,26 @@ def _likeness_findings(
                 "students_known": alike.students,
                 "students_caught": alike.caught,
                 "smallest_p": 1 / (alike.unrelated + 1),
+                "view": alike.view,
+                "other_source": alike.rival,
+                "other_source_p": alike.rival_p,
             },
         )
     ]
-    if siblings:
+    if siblings is not None:
         found.append(
             Finding(
                 name="siblings",
-                effect=float(scored[0] - scored[1:].max()),
+                effect=siblings[0],
                 estimand="score of the suspect against the reference, less its nearest sibling's",
                 exactness="descriptive",
-                n_reference=case.reference_bundle.n,
-                n_suspect=case.suspect_bundle.n,
+                n_reference=case.main.reference_bundle.n,
+                n_suspect=case.main.suspect_bundle.n,
                 method=(
                     "Where a sibling that is known to be unrelated is as near, what both were "
                     "made from explains the likeness"
                 ),
-                values={"siblings": len(siblings)},
+                values={"siblings": siblings[1]},
             )
         )
     return tuple(found)
@@ -349,13 +319,30 @@ def _change_findings(moved: Change | None, alpha: float) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def _habits(texts: Mapping[Role, Texts], library: Library) -> tuple[Habit, ...]:
+def _population(
+    known: Known, case: Case | None, alike: Likeness | None, alpha: float
+) -> Population:
+    """What the numbers rest on; of the suspect's genre, where the library states genres."""
+    used = known if case is None else case.known
+    return population_of(
+        used,
+        "" if case is None else case.genre,
+        case is None or case.comparable,
+        alpha=alpha,
+        calibration_bundles=0 if alike is None else alike.unrelated,
+        decidable=alike is not None and alike.unrelated >= needed(alpha),
+        comparison="other_prompts",
+        suspect_outputs=0 if case is None else case.main.suspect_bundle.n,
+        views=() if case is None else (case.sides.known.view,),
+    )
+
+
+def _habits(texts: Mapping[Role, Texts], known: Known) -> tuple[Habit, ...]:
     """Habits of suspect and reference beside the library's models."""
-    known = library.habits
-    if known is None:
+    if known.habits is None:
         return ()
     reference = rates([c.text for c in texts["reference"].completions])
-    return between(texts["suspect"].completions, reference, "the reference", known.rates)
+    return between(texts["suspect"].completions, reference, "the reference", known.habits.rates)
 
 
 def _other(other: OtherTexts) -> Other:

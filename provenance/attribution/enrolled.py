@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from provenance.errors import EvidenceError, UsageError
 from provenance.library.parts import PARTS
 from provenance.library.population import Bundle, Library, Moments, combined, duck, texts
+from provenance.library.space.formats import CLASSES, Formats
 
 __all__ = ["Enrolled", "EnrolledModel"]
 
@@ -26,7 +27,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class EnrolledModel:
-    """One model, a version of it.
+    """One model, a version of it, in one genre.
 
     Attributes
     ----------
@@ -34,6 +35,8 @@ class EnrolledModel:
         Rows of its bundles, the oldest first.
     released
         ISO date, or empty.
+    genre
+        Of its prompts; empty where the library does not say.
     """
 
     name: str
@@ -43,6 +46,7 @@ class EnrolledModel:
     maker: str
     released: str
     sessions: tuple[int, ...]
+    genre: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +62,17 @@ class Enrolled:
     models
         Who they are.
     prompts
-        Digests of the prompts that the bundles answer, by prompt id; None where texts are not at
-        hand. Ids are how a recording without the words of its prompts is told to share them.
+        Digests of the prompts that the bundles answer, by prompt id, or by themselves where ids
+        are not at hand. Ids are how a recording without the words of its prompts is told to share
+        them. None where nothing is known of them.
+    genres
+        Digests of prompts to the genre of the bundles that answer them, where it is stated.
     sources
         Where the texts come from, with their terms.
     n, mean, variance
         Shapes (bundles, parts), (bundles, parts, d) twice: over each part of the prompts.
+    formats
+        Shape (bundles, parts, classes + 1), as in `Profile`; None where one of them lacks it.
     """
 
     library: str
@@ -75,6 +84,8 @@ class Enrolled:
     n: Ints
     mean: Floats
     variance: Floats
+    formats: Ints | None = None
+    genres: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -95,9 +106,11 @@ class Enrolled:
         assert found.part_variance is not None
         known = {m.name: m for m in library.models()}
         relations = library.relations()
-        rows: dict[tuple[str, str], list[int]] = found.of_models()
+        rows: dict[tuple[str, str, str], list[int]] = {}
+        for row, bundle in enumerate(found.bundles):
+            rows.setdefault((bundle.model, bundle.version, bundle.genre), []).append(row)
         enrolled = []
-        for (model, version), sessions in sorted(rows.items()):
+        for (model, version, genre), sessions in sorted(rows.items()):
             name = f"{model}@{version}" if version else model
             label = known[name].label
             enrolled.append(
@@ -109,6 +122,7 @@ class Enrolled:
                     maker=label.maker or "",
                     released=label.released.isoformat() if label.released else "",
                     sessions=tuple(sorted(sessions, key=lambda r: found.bundles[r].date_utc)),
+                    genre=genre,
                 )
             )
         made = hashlib.sha256("".join(sorted(found.digests)).encode("ascii"))
@@ -123,6 +137,8 @@ class Enrolled:
             n=found.part_n,
             mean=_rounded(found.part_mean),
             variance=_rounded(found.part_variance),
+            formats=_stacked(found.formats),
+            genres=_genres(library, found.bundles),
         )
 
     def __len__(self) -> int:
@@ -132,6 +148,38 @@ class Enrolled:
     def asked(self) -> frozenset[str] | None:
         """Digests of the prompts that the bundles answer."""
         return None if self.prompts is None else frozenset(self.prompts.values())
+
+    @property
+    def stated_genres(self) -> tuple[str, ...]:
+        """Genres of its models, where they are stated."""
+        return tuple(sorted({m.genre for m in self.models if m.genre}))
+
+    def genre_of(self, prompts: Iterable[str]) -> str:
+        """The genre that half of some prompts or more are known to be of; empty if there is none.
+
+        Parameters
+        ----------
+        prompts
+            Their digests.
+        """
+        asked = list(prompts)
+        known = [self.genres[p] for p in asked if p in self.genres]
+        for genre in self.stated_genres:
+            if 2 * known.count(genre) >= max(1, len(asked)):
+                return genre
+        return ""
+
+    def within(self, genre: str) -> Enrolled:
+        """With the models of one genre only."""
+        return replace(self, models=tuple(m for m in self.models if m.genre == genre))
+
+    def formats_of(self, rows: Sequence[int], parts: Iterable[int]) -> Formats | None:
+        """How some bundles are laid out over some parts of the prompts; None where not known."""
+        if self.formats is None:
+            return None
+        where = np.ix_(list(rows), list(parts))
+        total = self.formats[where].sum(axis=(0, 1))
+        return Formats(int(self.n[where].sum()), tuple(total[:-1].tolist()), int(total[-1]))
 
     def moments(self, rows: Sequence[int], parts: Iterable[int]) -> Moments | None:
         """Some bundles over some parts of the prompts; None where they hold no output."""
@@ -149,7 +197,16 @@ class Enrolled:
             "digest": self.digest,
             "space": self.space,
             "models": [
-                [m.name, m.version, m.family, m.unit, m.maker, m.released, list(m.sessions)]
+                [
+                    m.name,
+                    m.version,
+                    m.family,
+                    m.unit,
+                    m.maker,
+                    m.released,
+                    list(m.sessions),
+                    m.genre,
+                ]
                 for m in self.models
             ],
             "prompts": None if self.prompts is None else dict(sorted(self.prompts.items())),
@@ -158,6 +215,8 @@ class Enrolled:
             "n": self.n.ravel().tolist(),
             "mean": _packed(self.mean),
             "variance": _packed(self.variance),
+            "formats": None if self.formats is None else self.formats.ravel().tolist(),
+            "genres": dict(sorted(self.genres.items())),
         }
 
     @classmethod
@@ -177,15 +236,14 @@ class Enrolled:
                 library=content["library"],
                 digest=content["digest"],
                 space=content["space"],
-                models=tuple(
-                    EnrolledModel(name, version, family, unit, maker, released, tuple(sessions))
-                    for name, version, family, unit, maker, released, sessions in content["models"]
-                ),
+                models=tuple(_model(row) for row in content["models"]),
                 prompts=None if content["prompts"] is None else dict(content["prompts"]),
                 sources=tuple(content["sources"]),
                 n=np.array(content["n"], dtype=np.int64).reshape(bundles, parts),
                 mean=_unpacked(content["mean"]).reshape(bundles, parts, d),
                 variance=_unpacked(content["variance"]).reshape(bundles, parts, d),
+                formats=_read_formats(content.get("formats"), bundles, parts),
+                genres=dict(content.get("genres", {})),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise EvidenceError(f"the copy of the library in the evidence: {error}") from None
@@ -206,9 +264,42 @@ def require_space(enrolled: Enrolled, space: str) -> None:
         )
 
 
+def _model(row: Sequence[Any]) -> EnrolledModel:
+    """From a row of the copy; copies of older versions name no genre."""
+    name, version, family, unit, maker, released, sessions, *genre = row
+    return EnrolledModel(
+        name, version, family, unit, maker, released, tuple(sessions), *map(str, genre[:1])
+    )
+
+
+def _stacked(found: Sequence[Ints | None]) -> Ints | None:
+    kept = [f for f in found if f is not None]
+    return np.array(kept, dtype=np.int64) if kept and len(kept) == len(found) else None
+
+
+def _read_formats(values: Sequence[int] | None, bundles: int, parts: int) -> Ints | None:
+    """None, too, where another version counted other classes."""
+    if values is None or len(values) != bundles * parts * (len(CLASSES) + 1):
+        return None
+    return np.array(values, dtype=np.int64).reshape(bundles, parts, -1)
+
+
+def _genres(library: Library, bundles: Sequence[Bundle]) -> dict[str, str]:
+    """A prompt that bundles of two genres answer belongs to none."""
+    found: dict[str, str] = {}
+    stated = {b.id: b for b in bundles if b.genre}
+    answered = library.prompts_of(stated.values()) if stated else {}
+    for bundle, prompts in answered.items():
+        genre = stated[bundle].genre
+        for prompt in prompts:
+            found[prompt] = genre if found.get(prompt, genre) == genre else ""
+    return {prompt: genre for prompt, genre in found.items() if genre}
+
+
 def _prompts(library: Library, bundles: Sequence[Bundle]) -> dict[str, str] | None:
     if not all(bundle.has_texts for bundle in bundles):
-        return None
+        every = library.prompt_digests(bundles)
+        return {prompt: prompt for prompt in sorted(every)} or None
     files = [texts.file_of(library.path, bundle) for bundle in bundles]
     found = duck.select(
         files, "SELECT prompt_id, min(prompt_digest) AS words FROM rows GROUP BY prompt_id"

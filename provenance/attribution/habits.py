@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,18 +102,21 @@ class Habits:
 
     @classmethod
     def of(cls, library: Library) -> Habits | None:
-        """Measure them once and keep them in the library; None where texts are not at hand."""
+        """Measure them once and keep them in the library; None where texts are not at hand.
+
+        A library that was shared without texts may hold what was measured where they were.
+        """
         models = [m for m in library.models() if m.label.kind == "model"][:MOST_MODELS]
-        bundles = {b.id: b for b in library.bundles() if b.has_texts}
-        models = [m for m in models if any(i in bundles for i in m.bundles)]
-        if len(models) < _FEWEST_OTHERS:
-            return None
-        relations = library.relations()
         key = digest({"bundles": sorted(i for m in models for i in m.bundles), "v": list(HABITS)})
         cache = library.path / "habits.json"
         known = _read(cache, key)
         if known is not None:
             return known
+        bundles = {b.id: b for b in library.bundles() if b.has_texts}
+        models = [m for m in models if any(i in bundles for i in m.bundles)]
+        if len(models) < _FEWEST_OTHERS:
+            return None
+        relations = library.relations()
         rows = []
         for model in models:
             texts: list[str] = []
@@ -130,6 +133,15 @@ class Habits:
         content = json.dumps({"key": key, **made.to_json()}, ensure_ascii=True)
         write_atomically(cache, content.encode("ascii"))
         return made
+
+    def only(self, names: Collection[str]) -> Habits:
+        """Of some models."""
+        kept = [i for i, name in enumerate(self.models) if name in names]
+        return Habits(
+            tuple(self.models[i] for i in kept),
+            tuple(self.units[i] for i in kept),
+            self.rates[kept],
+        )
 
     def to_json(self) -> dict[str, Any]:
         """As kept in the evidence of a study."""

@@ -4,33 +4,34 @@ Three uses of a model's outputs are kept apart by prompt (`library.parts`): `FIT
 spaces, the rest of the enrolled parts stand for the model as a reference, the held-out parts stand
 for a suspect. And pairs are scored in a space that neither of their units was fitted on: each unit
 is left out once.
+
+Models are paired only with models that answered the same kind of prompts (`gathering.kinds_of`):
+outputs of two genres are told apart whoever wrote them, and such pairs would make every figure
+look better than it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from provenance.attribution.gathering import FEWEST_OUTPUTS, Population, Progress
+from provenance.attribution.layouts import unlike
 from provenance.attribution.same_source import scores
 from provenance.errors import UsageError
-from provenance.library.parts import ENROLLED, HELD_OUT, PARTS
-from provenance.library.population import Bundle, Library, Moments
-from provenance.library.relations import Relations
-from provenance.library.space import Labelled, Sizes, Space, Training, fit, read
+from provenance.library.parts import ENROLLED, HELD_OUT
+from provenance.library.population import Moments
+from provenance.library.space import Formats, Sizes, Space, Training, fit
 
 __all__ = [
     "FEWEST_UNITS",
     "FITTED",
     "OUTPUTS",
     "REFERENCE",
-    "Population",
-    "Progress",
     "Scored",
-    "gather",
     "rows_of",
     "score_pairs",
     "split_units",
@@ -39,63 +40,13 @@ __all__ = [
 FITTED = ENROLLED[: len(ENROLLED) // 2]
 REFERENCE = tuple(part for part in ENROLLED if part not in FITTED)
 OUTPUTS = (25, 50, 100, 188)  # of a suspect, as far as the population has them
-MOST = 500  # outputs of a model that are read: more would crowd out the others
 FOLDS = 4
 REPEATS = 3
 FEWEST_UNITS = 6  # to fit a space
-_FEWEST_OUTPUTS = 20  # of a model, to take part
-_SAMPLED = 20  # outputs of a model that its language is told by
 _SHARE = 0.5  # of the models that must have so many outputs for a size to be used
 
 Codes = NDArray[np.int64]
 Floats = NDArray[np.float64]
-
-
-class Progress(Protocol):
-    """Told a step, or how far it is: done, total, and the model's name."""
-
-    def __call__(self, step: str, done: int | None = None, total: int = 0, name: str = "") -> None:
-        """Show it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Population:
-    """Outputs of many models, read once.
-
-    Attributes
-    ----------
-    training
-        All outputs as `library.space.read` gives them.
-    parts
-        Shape (outputs,): the part of each output's prompt.
-    characters
-        Shape (outputs,): length of each text.
-    models, units
-        Names, in the order of the codes of ``training``.
-    labels
-        What is known of the models.
-    bundles
-        Ids of the bundles that the outputs come from.
-    sources
-        Where the texts come from, with their terms.
-    samples
-        Some texts of each model, to tell their language by.
-    """
-
-    training: Training
-    parts: Codes
-    characters: Codes
-    models: tuple[str, ...]
-    units: tuple[str, ...]
-    labels: Relations
-    bundles: tuple[str, ...]
-    sources: tuple[str, ...]
-    samples: tuple[tuple[str, ...], ...]
-
-    @property
-    def unit_names(self) -> tuple[str, ...]:
-        """The different units."""
-        return tuple(sorted(set(self.units)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +63,10 @@ class Scored:
         Shape (pairs,): outputs.
     fold
         Shape (pairs,): number of the space that scored it.
-    models, units
+    models, units, kinds
         Names by code.
+    unlike
+        Shape (pairs,): whether the two bundles are laid out too unlike to be compared as they are.
     """
 
     score: Floats
@@ -124,9 +77,16 @@ class Scored:
     fold: Codes
     models: tuple[str, ...]
     units: tuple[str, ...]
+    kinds: tuple[str, ...]
+    unlike: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.score)
+
+    def of_kind(self, kind: str) -> NDArray[np.bool_]:
+        """Which pairs are of models that answered one kind of prompts."""
+        chosen: NDArray[np.bool_] = np.array([k == kind for k in self.kinds])[self.suspect]
+        return chosen
 
     @property
     def same(self) -> NDArray[np.bool_]:
@@ -153,81 +113,9 @@ class Scored:
             self.fold[chosen],
             self.models,
             self.units,
+            self.kinds,
+            self.unlike[chosen],
         )
-
-
-def gather(
-    library: Library,
-    *,
-    relations: Relations | None = None,
-    bundles: Sequence[Bundle] | None = None,
-    view: str = "raw",
-    most: int = MOST,
-    rng: np.random.Generator,
-    say: Progress | None = None,
-) -> Population:
-    """Read the outputs of a library, at most ``most`` of a model, drawn at random.
-
-    Parameters
-    ----------
-    relations
-        Labels over those of the library.
-    bundles
-        Of these only; those without texts count nothing.
-    view
-        "raw" or "canonical".
-
-    Raises
-    ------
-    UsageError
-        If too few models or units are left.
-    """
-    labels = _labels(library, relations)
-    found = [b for b in (library.bundles() if bundles is None else bundles) if b.has_texts]
-    grouped: dict[str, list[Bundle]] = {}
-    for bundle in found:
-        grouped.setdefault(bundle.name, []).append(bundle)
-    if not any(sum(b.outputs for b in own) >= _FEWEST_OUTPUTS for own in grouped.values()):
-        raise UsageError(
-            f"no model of {library.path} has {_FEWEST_OUTPUTS} outputs whose texts are here: there "
-            "is nothing to calibrate on"
-        )
-    parts: list[int] = []
-    characters: list[int] = []
-    kept: list[str] = []
-    samples: list[tuple[str, ...]] = []
-
-    def documents() -> Iterator[Labelled]:
-        for number, (name, own) in enumerate(sorted(grouped.items())):
-            if say is not None:
-                say("reading", number + 1, len(grouped), name)
-            read_ = [o for b in own for o in library.outputs(b) if o.output.strip()]
-            if len(read_) < _FEWEST_OUTPUTS:
-                continue
-            if len(read_) > most:
-                # In the order of storage: neighbours stay neighbours, and none is taken twice.
-                chosen = np.sort(rng.choice(len(read_), most, replace=False))
-                read_ = [read_[i] for i in chosen]
-            unit = labels.unit_of(name)
-            kept.append(name)
-            samples.append(tuple(o.output for o in read_[:: -(-len(read_) // _SAMPLED)]))
-            for output in read_:
-                parts.append(int(output.prompt_digest, 16) % PARTS)
-                characters.append(len(output.output))
-                yield Labelled(name, unit, output.prompt_digest, output.output)
-
-    training = read(documents(), view=view)
-    return Population(
-        training=training,
-        parts=np.array(parts, dtype=np.int64),
-        characters=np.array(characters, dtype=np.int64),
-        models=tuple(kept),
-        units=tuple(labels.unit_of(m) for m in kept),
-        labels=labels,
-        bundles=tuple(b.id for m in kept for b in grouped[m]),
-        sources=tuple(sorted({f"{b.source} ({b.licence})" for m in kept for b in grouped[m]})),
-        samples=tuple(samples),
-    )
 
 
 def score_pairs(
@@ -238,6 +126,8 @@ def score_pairs(
     outputs: Sequence[int] = OUTPUTS,
     folds: int = FOLDS,
     repeats: int = REPEATS,
+    fit_on: Collection[str] | None = None,
+    kinds: Collection[str] | None = None,
     say: Progress | None = None,
 ) -> Scored:
     """Score pairs of models in spaces that neither of their units was fitted on.
@@ -253,14 +143,24 @@ def score_pairs(
         In how many parts the units are left out; fewer where the units do not suffice.
     repeats
         How often the units are split anew: two units have pairs only where one fold holds both.
+    fit_on
+        Kinds of prompts that spaces are fitted on; None: all.
+    kinds
+        Kinds whose pairs are scored; None: all.
 
     Raises
     ------
     UsageError
         If the units do not suffice for two folds.
     """
-    usable = _usable_sizes(population, outputs)
+    every = sorted(set(population.kinds))
+    wanted = every if kinds is None else sorted(kinds)
+    usable = {k: _usable_sizes(population, k, outputs) for k in wanted}
+    if not any(usable.values()):
+        raise _too_small(population, outputs)
+    kind = np.array(population.kinds)[population.training.models]
     fitted = np.isin(population.parts, FITTED)
+    source = np.isin(kind, every if fit_on is None else sorted(fit_on))
     splits = [split_units(population, folds=folds, rng=rng) for _ in range(repeats)]
     left_out = [(split, fold) for split in splits for fold in range(int(split.max()) + 1)]
     pieces: list[Scored] = []
@@ -268,12 +168,17 @@ def score_pairs(
         if say is not None:
             say("spaces with units left out", number, len(left_out))
         inside = split[population.training.models] == fold
-        space = fit(
-            population.training.only(np.flatnonzero(fitted & ~inside)), rng=rng, sizes=sizes
-        )
-        documents = np.flatnonzero(~fitted & inside)
-        rows = rows_of(population.training, documents, space)
-        pieces += _scored(population, documents, rows, space, number, usable, rng)
+        chosen = np.flatnonzero(fitted & ~inside & source)
+        if len({population.units[m] for m in np.unique(population.training.models[chosen])}) < (
+            FEWEST_UNITS
+        ):
+            continue
+        space = fit(population.training.only(chosen), rng=rng, sizes=sizes)
+        for one in wanted:
+            documents = np.flatnonzero(~fitted & inside & (kind == one))
+            if len(documents) and usable[one]:
+                rows = rows_of(population.training, documents, space)
+                pieces += _scored(population, documents, rows, space, number, usable[one], rng)
     if not pieces:
         raise UsageError(
             "no model has outputs to two different sets of prompts: record more prompts"
@@ -340,14 +245,19 @@ def _scored(
     for n in usable:
         for equal in (True, False):
             a = [m for m in names if len(held[m]) >= n]
-            least = n if equal else _FEWEST_OUTPUTS // 2
+            least = n if equal else FEWEST_OUTPUTS // 2
             b = [m for m in names if len(kept[m]) >= least]
             if not a or not b:
                 continue
-            suspects = [_moments(rows, rng.choice(held[m], n, replace=False)) for m in a]
+            drawn = [rng.choice(held[m], n, replace=False) for m in a]
+            suspects = [_moments(rows, c) for c in drawn]
             chosen = [rng.choice(kept[m], n, replace=False) if equal else kept[m] for m in b]
             references = [_moments(rows, c) for c in chosen]
             found = scores(suspects, references, space)
+            formats = population.formats[documents]
+            strange = unlike(
+                [_formats(formats[c]) for c in drawn], [_formats(formats[c]) for c in chosen]
+            )
             yield Scored(
                 score=found.ravel(),
                 suspect=np.repeat(np.array(a), len(b)),
@@ -357,7 +267,14 @@ def _scored(
                 fold=np.full(found.size, fold),
                 models=population.models,
                 units=population.units,
+                kinds=population.kinds,
+                unlike=strange.ravel(),
             )
+
+
+def _formats(rows: Codes) -> Formats:
+    total = rows.sum(axis=0)
+    return Formats(len(rows), tuple(total[:-1].tolist()), int(total[-1]))
 
 
 def _moments(rows: Floats, chosen: Codes) -> Moments:
@@ -376,23 +293,26 @@ def _joined(pieces: Sequence[Scored]) -> Scored:
         np.concatenate([p.fold for p in pieces]),
         pieces[0].models,
         pieces[0].units,
+        pieces[0].kinds,
+        np.concatenate([p.unlike for p in pieces]),
     )
 
 
-def _usable_sizes(population: Population, outputs: Sequence[int]) -> list[int]:
-    """Sizes that enough models have on held-out prompts."""
+def _held_out(population: Population) -> Codes:
+    """Outputs of each model on held-out prompts."""
     held = population.training.models[np.isin(population.parts, HELD_OUT)]
-    have = np.bincount(held, minlength=len(population.models))
-    usable = [n for n in sorted(set(outputs)) if (have >= n).mean() >= _SHARE]
-    if not usable:
-        raise UsageError(
-            f"half of the models have fewer than {min(outputs)} outputs to the held-out half of "
-            f"the prompts (the median is {int(np.median(have))}): record more, or ask for fewer "
-            "with --outputs"
-        )
-    return usable
+    return np.bincount(held, minlength=len(population.models)).astype(np.int64)
 
 
-def _labels(library: Library, relations: Relations | None) -> Relations:
-    own = library.relations()
-    return own if relations is None else Relations(models={**own.models, **relations.models})
+def _usable_sizes(population: Population, kind: str, outputs: Sequence[int]) -> list[int]:
+    """Sizes that enough models of a kind have on held-out prompts."""
+    have = _held_out(population)[[k == kind for k in population.kinds]]
+    return [n for n in sorted(set(outputs)) if len(have) and (have >= n).mean() >= _SHARE]
+
+
+def _too_small(population: Population, outputs: Sequence[int]) -> UsageError:
+    middle = int(np.median(_held_out(population)))
+    return UsageError(
+        f"half of the models have fewer than {min(outputs)} outputs to the held-out half of the "
+        f"prompts (the median is {middle}): record more, or ask for fewer with --outputs"
+    )

@@ -39,9 +39,13 @@ class Likeness:
     students
         How many of them.
     rival
-        Position of the model of the population to which the suspect's centred likeness is
-        larger, and of another unit than the reference: a third source that explains the likeness
-        as well. None where there is none.
+        Name of the target of another unit that the suspect leans to more than to the reference: a
+        third source that explains the likeness as well. None where there is none.
+    rival_p
+        (1 + number of unrelated models that lean as far to whatever they lean to most) / (unrelated
+        models + 1): how unusual it is to lean so far to any target.
+    view
+        In which texts were compared.
     """
 
     statistic: float
@@ -49,7 +53,9 @@ class Likeness:
     unrelated: int
     caught: float | None
     students: int
-    rival: int | None
+    rival: str | None
+    rival_p: float | None = None
+    view: str = "raw"
 
 
 def centred(scores: Floats, reference: int) -> Floats:
@@ -81,6 +87,8 @@ def likeness(
     students: Flags,
     units: Sequence[str],
     alpha: float,
+    names: Sequence[str] | None = None,
+    view: str = "raw",
 ) -> Likeness | None:
     """Rank the suspect among unrelated models.
 
@@ -96,8 +104,10 @@ def likeness(
         Shape (models,): which of them stand for a suspect that is unrelated to the reference.
     students
         Shape (models,): known to be trained on its outputs.
-    units
-        Of the targets.
+    units, names
+        Of the targets; without names the units stand for them.
+    view
+        Is handed on.
     alpha
         For ``caught``.
 
@@ -110,7 +120,8 @@ def likeness(
     -----
     Null hypothesis: the suspect's centred likeness is exchangeable with that of the unrelated
     models. The p-value cannot fall below 1/(unrelated + 1). What breaks it: a suspect of another
-    kind than the population (other lengths, other genre, human text), and sources that suspect
+    kind than the population (other genre, human text, lengths that no model of it has: callers keep
+    to models of the suspect's length), and sources that suspect
     and reference share. Small values say *unusually alike*, not *trained on*: a common third
     source, common human data and the reverse direction all do this. Source: conformal ranks
     (Vovk, Gammerman & Shafer 2005) on centred scores.
@@ -129,19 +140,34 @@ def likeness(
     known = theirs[students & ~np.isnan(theirs)]
     if len(known):
         caught = float(np.mean([p_of(float(v)) <= alpha for v in known]))
-    rival = _rival(suspect, population, reference, units)
-    return Likeness(own, p_of(own), len(null), caught, len(known), rival)
+    rival, rival_p = _rival(suspect, population, reference, units, unrelated)
+    return Likeness(
+        own,
+        p_of(own),
+        len(null),
+        caught,
+        len(known),
+        None if rival is None else (names or units)[rival],
+        rival_p,
+        view,
+    )
 
 
-def _rival(suspect: Floats, population: Floats, reference: int, units: Sequence[str]) -> int | None:
+def _rival(
+    suspect: Floats, population: Floats, reference: int, units: Sequence[str], unrelated: Flags
+) -> tuple[int | None, float | None]:
     """The target of another unit that the suspect leans to most, if more than to the reference.
 
-    A lean is the suspect's score less what the models of the population score against the same
-    target: a target to which everybody is alike is no source.
+    A lean is a score less what the models of the population score against the same target: a
+    target to which everybody is alike is no source. The unrelated models may lean to any target
+    but themselves, as the suspect may, so that choosing the largest is in their null too.
     """
-    lean = suspect - np.nanmean(population, axis=0)
-    for target, unit in enumerate(units):
-        if target != reference and unit == units[reference]:
-            lean[target] = -np.inf
+    usual = np.nanmean(population, axis=0)
+    others = np.array([t == reference or u != units[reference] for t, u in enumerate(units)])
+    lean = np.where(others, suspect - usual, -np.inf)
     best = int(np.nanargmax(lean))
-    return None if best == reference else best
+    if best == reference:
+        return None, None
+    theirs = np.nanmax(np.where(others, population - usual, -np.inf)[unrelated], axis=1)
+    reached = int(np.sum(theirs >= lean[best] - _TOLERANCE))
+    return best, (1 + reached) / (len(theirs) + 1)

@@ -10,15 +10,16 @@ Nothing here knows what a score is: larger means more alike.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Inclusion", "OpenSet", "false_inclusion", "needed", "open_set"]
+__all__ = ["Inclusion", "OpenSet", "either", "false_inclusion", "needed", "open_set"]
 
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 _TOLERANCE = 1e-12
 
 
@@ -33,15 +34,18 @@ class OpenSet:
     included
         Shape (models,): whether p > α, or the model cannot be rejected at all.
     calibration
-        How many held-out bundles the p-values rest on (the same number for every model).
+        How many held-out bundles the pooled p-values rest on.
+    per_model
+        How many models have bundles enough for p-values of their own.
     decidable
-        Whether ``calibration`` suffices for any p-value to be ≤ α; if not the set is everything.
+        Whether any model can be rejected; if not the set is everything.
     """
 
     p_values: Floats
-    included: NDArray[np.bool_]
+    included: Flags
     calibration: int
     decidable: bool
+    per_model: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +73,17 @@ def needed(alpha: float) -> int:
     return int(np.ceil(1 / alpha - 1 - 1e-9))
 
 
-def open_set(suspect: Floats, own: Floats, *, alpha: float) -> OpenSet:
+def open_set(
+    suspect: Floats,
+    own: Floats,
+    *,
+    alpha: float,
+    repeated: Mapping[int, Floats] | None = None,
+) -> OpenSet:
     """Test for every model k: the suspect's bundle is exchangeable with bundles of k.
 
-    p_k = (1 + #{i : own_i ≤ suspect_k}) / (M + 1): conformal, one calibration bundle a model,
-    pooled over models.
+    p_k = (1 + #{i : own_i ≤ suspect_k}) / (M + 1): conformal, over k's own bundles where there are
+    1/α − 1 of them or more, else over one bundle of every model, pooled.
 
     Parameters
     ----------
@@ -85,6 +95,8 @@ def open_set(suspect: Floats, own: Floats, *, alpha: float) -> OpenSet:
         NaN where a model has no second bundle. M of them are numbers.
     alpha
         Level a model.
+    repeated
+        Scores of several held-out bundles of one model, by its place.
 
     Returns
     -------
@@ -93,35 +105,80 @@ def open_set(suspect: Floats, own: Floats, *, alpha: float) -> OpenSet:
     Notes
     -----
     Null hypothesis, for model k: given that the suspect's bundle comes from k, its score against
-    k is exchangeable with the M own scores. With one model drawn at random from those that the
-    library stands for, P(k ∈ set) ≥ 1 − α *on average over models and over calibration*
-    (marginal over models): for one given model the coverage may be lower. Bundles must be made
-    alike: as many outputs, disjoint from what was enrolled, by the same way of choosing. What
-    breaks it: another genre, other decoding, a re-formatting host, a session effect that the
-    library's bundles do not have. For makers outside the library nothing is promised; see
-    `false_inclusion`. Source: Vovk, Gammerman & Shafer 2005, ch. 2.
+    k is exchangeable with the M own scores. With bundles of k alone, P(k ∈ set) ≥ 1 − α for k
+    itself, on average over calibration. Pooled, and with one model drawn at random from those that
+    the library stands for, it holds *on average over models* too (marginal over models): for one
+    given model the coverage may be lower. Bundles must be made alike: as many outputs, disjoint
+    from what was enrolled, by the same way of choosing. What breaks it: another genre, other
+    decoding, a re-formatting host, a session effect that the library's bundles do not have. For
+    makers outside the library nothing is promised; see `false_inclusion`. Source: Vovk, Gammerman
+    & Shafer 2005, ch. 2.
     """
     calibration = np.sort(own[~np.isnan(own)])
     p_values = _p_values(suspect, calibration)
-    decidable = len(calibration) >= needed(alpha)
+    pooled = len(calibration) >= needed(alpha)
+    rejectable = np.full(len(suspect), pooled)
+    enough = {k: v for k, v in (repeated or {}).items() if len(v) >= needed(alpha)}
+    for k, scores in enough.items():
+        p_values[k] = _p_values(suspect[k : k + 1], np.sort(scores))[0]
+        rejectable[k] = True
     scored = ~np.isnan(suspect)
-    included = (p_values > alpha) & scored if decidable else scored
-    return OpenSet(p_values, included, len(calibration), decidable)
+    included = scored & ((p_values > alpha) | ~rejectable)
+    return OpenSet(
+        p_values, included, len(calibration), bool(pooled or enough), per_model=len(enough)
+    )
 
 
-def false_inclusion(cross: Floats, units: Sequence[Hashable], *, alpha: float) -> Inclusion | None:
+def either(first: OpenSet, second: OpenSet, unlike: Flags, *, alpha: float) -> OpenSet:
+    """One test of two: the larger p-value where formats are unlike, else the first.
+
+    Parameters
+    ----------
+    first, second
+        Of the same models, on texts as they stand and in the canonical view.
+    unlike
+        Shape (models,): whether the suspect's format is unlike the model's.
+
+    Notes
+    -----
+    A model is rejected only if its first test rejects it, so the coverage of the first holds
+    whatever chooses between them. And a suspect that a host re-formatted, in a way that the
+    canonical view undoes, has the coverage of the second.
+    """
+    both = unlike & ~np.isnan(second.p_values)
+    p_values = np.where(both, np.fmax(first.p_values, second.p_values), first.p_values)
+    included = first.included | (both & second.included)
+    return OpenSet(p_values, included, first.calibration, first.decidable, first.per_model)
+
+
+def false_inclusion(
+    cross: Floats,
+    rows: NDArray[np.int64],
+    own: Floats,
+    units: Sequence[Hashable],
+    *,
+    alpha: float,
+    plain: tuple[Floats, Floats, Flags] | None = None,
+) -> Inclusion | None:
     """Leave units out in turn: what a maker outside the library would see.
 
     Parameters
     ----------
     cross
-        Shape (models, models): score of the held-out bundle of model i against the enrolled
-        outputs of model j; NaN where either is missing.
+        Shape (bundles, models): score of held-out bundles against the enrolled outputs of model j;
+        NaN where those are missing.
+    rows
+        Shape (bundles,): which model each bundle is of.
+    own
+        Shape (models,): as in `open_set`.
     units
         The unit (family, or families of one maker) of each model; all models of a unit leave the
         library and the calibration together.
     alpha
-        As in `open_set`.
+        As in `open_set`; p-values are pooled.
+    plain
+        ``cross`` and ``own`` in the canonical view, and which pairs are of unlike format, for
+        tests that take `either`.
 
     Returns
     -------
@@ -131,18 +188,20 @@ def false_inclusion(cross: Floats, units: Sequence[Hashable], *, alpha: float) -
     """
     codes: dict[Hashable, int] = {}
     unit = np.array([codes.setdefault(u, len(codes)) for u in units])
-    own = np.diag(cross)
-    tried = np.flatnonzero(~np.isnan(own))
     rates: list[float] = []
     sizes: list[int] = []
-    for code in dict.fromkeys(unit[tried].tolist()):
+    for code in dict.fromkeys(unit[rows].tolist()):
         outside = unit != code
-        calibration = np.sort(own[outside & ~np.isnan(own)])
+        calibration = _sorted(own[outside])
         if len(calibration) < needed(alpha):
             return None
         hits = []
-        for i in tried[unit[tried] == code]:
-            size = int((_p_values(cross[i, outside], calibration) > alpha).sum())
+        for i in np.flatnonzero(unit[rows] == code):
+            p = _p_values(cross[i, outside], calibration)
+            if plain is not None:
+                second = _p_values(plain[0][i, outside], _sorted(plain[1][outside]))
+                p = np.where(plain[2][i, outside], np.fmax(p, second), p)
+            size = int((p > alpha).sum())
             hits.append(size > 0)
             sizes.append(size)
         rates.append(float(np.mean(hits)))
@@ -150,10 +209,14 @@ def false_inclusion(cross: Floats, units: Sequence[Hashable], *, alpha: float) -
         return None
     return Inclusion(
         rate=float(np.mean(rates)),
-        bundles=len(tried),
+        bundles=len(rows),
         units=len(rates),
         mean_size=float(np.mean(sizes)),
     )
+
+
+def _sorted(own: Floats) -> Floats:
+    return np.sort(own[~np.isnan(own)])
 
 
 def _p_values(scores: Floats, calibration: Floats) -> Floats:

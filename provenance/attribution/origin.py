@@ -6,32 +6,38 @@ A pure function of the evidence, like `assemble` for comparisons.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from provenance import __version__
-from provenance.attribution import conduct, describe, neighbourhood
+from provenance.attribution import conduct, describe
 from provenance.attribution.enrolled import Enrolled
-from provenance.attribution.habits import Habits, shared_habits
-from provenance.attribution.identification import FEWEST, Identification, Suspect, identify
-from provenance.attribution.open_set import needed
-from provenance.attribution.ratios import Ratio, Ratios
+from provenance.attribution.habits import shared_habits
+from provenance.attribution.holding import Texts, covered, other_genre, population_of, scores_in
+from provenance.attribution.identification import (
+    FEWEST,
+    Identification,
+    Suspect,
+    View,
+    identify,
+)
+from provenance.attribution.known import Known
+from provenance.attribution.layouts import CANONICAL, RAW
+from provenance.attribution.maps import suspect_map
+from provenance.attribution.open_set import OpenSet, needed
+from provenance.attribution.ratios import Ratio, Told
 from provenance.battery import Cell
 from provenance.endpoint import Endpoint
 from provenance.findings import (
     BatteryRef,
     Candidate,
-    Coverage,
     Declaration,
     EvidenceRef,
     FalseInclusion,
     Finding,
-    LibraryMap,
-    MapPoint,
-    Merge,
     Population,
     Proposition,
     Reason,
@@ -39,51 +45,10 @@ from provenance.findings import (
     StudyDocument,
     Verdict,
 )
-from provenance.library.parts import PARTS, prompt_digest
-from provenance.library.space import Space
-from provenance.transcript import Completion, Record, Role, Transcript
+from provenance.transcript import Role, Transcript
 
 NULL = "one_of_the_library"
-_ON_THE_MAP = 24
 Coded = list[tuple[str, dict[str, Any]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Texts:
-    """Completions with the digests of their prompts."""
-
-    completions: tuple[Completion, ...]
-    prompts: tuple[str, ...]
-
-    @classmethod
-    def of(
-        cls, records: Iterable[Record], cells: Sequence[Cell], known: Mapping[str, str] | None
-    ) -> Texts:
-        """The answered draws.
-
-        Parameters
-        ----------
-        known
-            Prompt ids of the library with the digests of their words, for recordings that keep no
-            words. An id that is not there stands for itself.
-        """
-        digests = {}
-        for cell in cells:
-            words = "\n".join(m.content for m in cell.messages)
-            by_id = (known or {}).get(cell.probe) or prompt_digest(cell.probe)
-            digests[cell.id] = prompt_digest(words) if words else by_id
-        answered = [(r.completion, digests[r.cell]) for r in records if r.completion is not None]
-        kept = [(c, d) for c, d in answered if c.text.strip()]
-        return cls(tuple(c for c, _ in kept), tuple(d for _, d in kept))
-
-    def in_space(self, space: Space) -> Suspect:
-        """Their rows, parts and prompts."""
-        return Suspect(
-            rows=np.asarray(space.rows(self.completions), dtype=np.float64),
-            parts=np.array([int(d, 16) % PARTS for d in self.prompts], dtype=np.int64),
-            prompts=frozenset(self.prompts),
-            asked=self.prompts,
-        )
 
 
 def analyse_identification(
@@ -94,10 +59,7 @@ def analyse_identification(
     *,
     plan_digest: str,
     root: str | None,
-    enrolled: Enrolled,
-    space: Space,
-    ratios: Ratios | None,
-    habits: Habits | None,
+    known: Known,
 ) -> StudyDocument:
     """The study document of an identification.
 
@@ -105,30 +67,33 @@ def analyse_identification(
     ----------
     plan, cells, transcript, events, plan_digest, root
         As in `assemble.analyse_transcript`.
-    enrolled
-        The library's models, as copied into the evidence.
-    space
-        In which they lie.
-    ratios
-        Calibrations; None where the library has none.
-    habits
-        Named habits of the library's models; None where it has none.
+    known
+        The library, as copied into the evidence.
     """
     alpha, seed = plan["settings"]["alpha"], plan["seed"]
-    texts = Texts.of(transcript.completed("suspect"), cells, enrolled.prompts)
+    texts = Texts.of(transcript.completed("suspect"), cells, known.main.enrolled.prompts)
+    genre = known.genre_of(frozenset(texts.prompts))
+    comparable = known.comparable(genre)
+    known = known.within(genre)
+    enrolled, habits = known.main.enrolled, known.habits
     found: Identification | None = None
     suspect: Suspect | None = None
     if texts.completions:
-        suspect = texts.in_space(space)
+        suspect = texts.in_space(known.main.space)
         found = identify(
             suspect,
             enrolled,
-            lambda a, b: space_scores(a, b, space),
+            scores_in(known.main.space),
             alpha=alpha,
             rng=np.random.default_rng([seed, 20]),
+            plain=_plain(known, texts, suspect),
         )
-    weighed = _weigh(found, ratios, texts)
+    if found is not None and not comparable:
+        found = _likeness_only(found)
+    weighed = _weigh(found, known, Told.of(texts.completions, genre)) if comparable else {}
     label, coded = decide(found, enrolled, texts, transcript, alpha)
+    if found is not None and not comparable:
+        label, coded = "inconclusive", [other_genre(known, genre)]
     endpoints: dict[Role, Endpoint] = {"suspect": Endpoint.parse(plan["endpoints"]["suspect"])}
     order = _order(found, weighed)
     return StudyDocument(
@@ -158,8 +123,8 @@ def analyse_identification(
             null=NULL,
             reasons=tuple(Reason(code=code, text="", values=values) for code, values in coded),
         ),
-        findings=_findings(found, alpha),
-        propositions=_propositions(found, enrolled, weighed, order),
+        findings=_findings(found, alpha, known),
+        propositions=_propositions(found, weighed, order, comparable),
         coverage=covered(plan, cells, transcript, texts),
         failures=describe.failures(transcript, cells),
         usage=describe.usage(
@@ -168,12 +133,12 @@ def analyse_identification(
             endpoints,
             {"suspect": conduct.pilot_answers(events, "suspect")},
         ),
-        population=_population(found, enrolled, ratios, alpha),
+        population=_population(found, known, genre, comparable, alpha),
         candidates=_candidates(found, enrolled, weighed, order),
         habits=()
-        if habits is None or not order
+        if habits is None or not order or not comparable
         else shared_habits(texts.completions, habits, enrolled.models[order[0]].name),
-        map=_map(suspect, enrolled, order, seed),
+        map=suspect_map(suspect, enrolled, order, seed),
         alternatives=("sibling", "imitation", "same_training_data", "outside", "reformatted"),
         deviations=tuple(e["kind"] for e in events if e["kind"] in ("resumed", "torn_line")),
         limits=_limits(found, endpoints),
@@ -230,21 +195,38 @@ def decide(
     return "known", [("in_the_set", one), *outside]
 
 
-def space_scores(a: Sequence[Any], b: Sequence[Any], space: Space) -> Any:
-    """The score of every pair of bundles in a space."""
-    from provenance.attribution.same_source import scores
+def _plain(known: Known, texts: Texts, suspect: Suspect) -> View | None:
+    if known.plain is None:
+        return None
+    own = texts.in_space(known.plain.space, suspect.formats)
+    return View(own, known.plain.enrolled, scores_in(known.plain.space))
 
-    return scores(a, b, space)
+
+def _likeness_only(found: Identification) -> Identification:
+    """Without p-values: the bundles behind them are of another genre than the suspect's."""
+    none = np.full(len(found.scores), np.nan)
+    tested = OpenSet(none, ~np.isnan(found.scores), 0, False)
+    return replace(found, found=tested, inclusion=None)
 
 
-def _weigh(found: Identification | None, ratios: Ratios | None, texts: Texts) -> dict[int, Ratio]:
-    if found is None or ratios is None:
+def _weigh(found: Identification | None, known: Known, told: Told) -> dict[int, Ratio]:
+    """In the view in which each model is compared; none in one that sees an unlike format."""
+    if found is None:
         return {}
     weighed = {}
-    for i in np.flatnonzero(~np.isnan(found.scores)):
-        weighed[int(i)] = ratios.same_model(
-            float(found.scores[i]), found.suspect_outputs, found.outputs[i], texts.completions
-        )
+    canonical = found.canonical
+    for i in np.flatnonzero(~np.isnan(found.scores)).tolist():
+        plain = known.plain if canonical[i] else None
+        ratios = known.main.ratios if plain is None else plain.ratios
+        scores = found.scores if plain is None or found.plain is None else found.plain
+        if ratios is not None:
+            weighed[i] = ratios.same_model(
+                float(scores[i]),
+                found.suspect_outputs,
+                found.outputs[i],
+                told,
+                unlike=bool(found.unlike[i]) and plain is None and known.sees_format,
+            )
     return weighed
 
 
@@ -266,6 +248,7 @@ def _candidates(
     if found is None:
         return ()
     rows = []
+    canonical = found.canonical
     for i in order:
         model, ratio = enrolled.models[i], weighed.get(i)
         assessed = ratio is not None and ratio.assessed
@@ -276,11 +259,14 @@ def _candidates(
                 family=model.family,
                 maker=model.maker or None,
                 outputs=found.outputs[i],
-                p_value=float(found.found.p_values[i]),
+                p_value=None
+                if np.isnan(found.found.p_values[i])
+                else float(found.found.p_values[i]),
                 in_set=bool(found.found.included[i]),
                 log10_lr=ratio.log10_lr if assessed and ratio is not None else None,
                 sensitivity_interval=ratio.interval if assessed and ratio is not None else None,
                 clipped=bool(assessed and ratio is not None and ratio.clipped),
+                view="canonical" if canonical[i] else "raw",
             )
         )
     return tuple(rows)
@@ -288,9 +274,9 @@ def _candidates(
 
 def _propositions(
     found: Identification | None,
-    enrolled: Enrolled,
     weighed: Mapping[int, Ratio],
     order: Sequence[int],
+    comparable: bool,
 ) -> tuple[Proposition, ...]:
     """The nearest model against another maker; the rest of the pairs with why not."""
     pair = ("same_weights", "none_of_these")
@@ -299,8 +285,9 @@ def _propositions(
         first = Proposition(hypothesis=pair[0], against=pair[1], why_not="no_candidates")
     else:
         ratio = weighed.get(order[0])
+        why = "no_calibration" if comparable else "other_genre"
         first = (
-            Proposition(hypothesis=pair[0], against=pair[1], why_not="no_calibration")
+            Proposition(hypothesis=pair[0], against=pair[1], why_not=why)
             if ratio is None
             else ratio.proposition(*pair)
         )
@@ -313,7 +300,7 @@ def _propositions(
     return (first, *(Proposition(hypothesis=h, against=a, why_not=w) for h, a, w in rest))
 
 
-def _findings(found: Identification | None, alpha: float) -> tuple[Finding, ...]:
+def _findings(found: Identification | None, alpha: float, known: Known) -> tuple[Finding, ...]:
     if found is None or np.isnan(found.found.p_values).all():
         return ()
     return (
@@ -339,28 +326,29 @@ def _findings(found: Identification | None, alpha: float) -> tuple[Finding, ...]
                 "calibration_bundles": found.found.calibration,
                 "comparison": found.comparison,
                 "models": int(np.sum(~np.isnan(found.scores))),
+                "coverage_of_its_own": found.found.per_model,
+                "unlike_formats": int(found.unlike.sum()) if known.sees_format else 0,
+                "canonical_view": int(found.canonical.sum()),
             },
         ),
     )
 
 
 def _population(
-    found: Identification | None, enrolled: Enrolled, ratios: Ratios | None, alpha: float
+    found: Identification | None, known: Known, genre: str, comparable: bool, alpha: float
 ) -> Population:
     inclusion = None if found is None else found.inclusion
-    return Population(
-        name=enrolled.library,
-        digest=enrolled.digest,
-        models=len(enrolled),
-        units=len({m.unit for m in enrolled.models}),
-        space=enrolled.space,
-        calibration=None if ratios is None else ratios.name,
-        sources=enrolled.sources,
+    return population_of(
+        known,
+        genre,
+        comparable,
         alpha=alpha,
         calibration_bundles=0 if found is None else found.found.calibration,
         decidable=found is not None and found.found.decidable,
         comparison="other_prompts" if found is None else found.comparison,
         suspect_outputs=0 if found is None else found.suspect_outputs,
+        coverage="per_model" if found is not None and found.found.per_model else "marginal",
+        views=_views(found),
         false_inclusion=None
         if inclusion is None
         else FalseInclusion(
@@ -372,56 +360,12 @@ def _population(
     )
 
 
-def covered(
-    plan: Mapping[str, Any], cells: Sequence[Cell], transcript: Transcript, texts: Texts
-) -> Coverage:
-    """Draws planned and answered; used are those with words."""
-    completed = transcript.completed("suspect")
-    reference = len(transcript.completed("reference"))
-    return Coverage(
-        planned=len(plan["slots"]),
-        completed=len(completed) + reference,
-        used=len(texts.completions),
-        reference=reference,
-        suspect=len(completed),
-        cells_planned=len(cells),
-        cells_used=len({r.cell for r in completed}),
-    )
-
-
-def _map(
-    suspect: Suspect | None, enrolled: Enrolled, order: Sequence[int], seed: int
-) -> LibraryMap | None:
-    """The suspect among the models that it is most like."""
-    near = list(order[:_ON_THE_MAP])
-    if suspect is None or len(near) < 2:
-        return None
-    d = suspect.rows.shape[1]
-    sums = np.zeros((len(near) + 1, PARTS, d))
-    counts = np.zeros((len(near) + 1, PARTS))
-    for part in range(PARTS):
-        rows = suspect.rows[suspect.parts == part]
-        sums[0, part], counts[0, part] = rows.sum(axis=0), len(rows)
-        for k, i in enumerate(near, 1):
-            moments = enrolled.moments(enrolled.models[i].sessions, [part])
-            if moments is not None:
-                sums[k, part], counts[k, part] = moments.mean * moments.n, moments.n
-    drawn = neighbourhood.neighbourhood(sums, counts, rng=np.random.default_rng([seed, 21]))
-    models = [enrolled.models[i] for i in near]
-    points = [MapPoint(name="suspect", role="suspect", x=drawn.places[0, 0], y=drawn.places[0, 1])]
-    points += [
-        MapPoint(name=m.name, family=m.family, x=float(x), y=float(y))
-        for m, (x, y) in zip(models, drawn.places[1:], strict=True)
-    ]
-    return LibraryMap(
-        points=tuple(points),
-        merges=tuple(
-            Merge(left=int(left), right=int(right), height=float(height), support=float(support))
-            for (left, right, height), support in zip(drawn.merges, drawn.support, strict=True)
-        ),
-        explained=drawn.explained,
-        bootstrap=neighbourhood.BOOTSTRAP,
-    )
+def _views(found: Identification | None) -> tuple[str, ...]:
+    if found is None:
+        return ()
+    there = ~np.isnan(found.scores)
+    views = [(RAW, bool((~found.canonical & there).any())), (CANONICAL, found.canonical.any())]
+    return tuple(view for view, used in views if used)
 
 
 def _limits(found: Identification | None, endpoints: Mapping[Role, Endpoint]) -> tuple[str, ...]:

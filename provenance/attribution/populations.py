@@ -4,10 +4,14 @@ What is fitted and what is tested stay apart: the calibration rests on pairs tha
 spaces fitted without their units (`known_pairs`), and is validated with units left out again. Only
 the space that is stored is fitted on all units. A model that helped to fit it is enrolled without
 the prompts that were used for that, so that what was calibrated is what is used.
+
+Where the texts are of several genres, a line for all of them is kept only if it holds on each genre
+that is left out of space and line; else each genre that has units enough gets a line of its own.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,17 +20,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from provenance.attribution.calibration import Calibration, Case, Pairs, Scope
+from provenance.attribution.calibration import Across, Calibration, Case, Pairs, Scope
+from provenance.attribution.gathering import Population, Progress, gather
+from provenance.attribution.genres import left_out
 from provenance.attribution.known_pairs import (
     FEWEST_UNITS,
     FITTED,
     OUTPUTS,
-    Population,
-    Progress,
+    REPEATS,
     Scored,
-    gather,
     score_pairs,
 )
+from provenance.attribution.layouts import RAW
 from provenance.attribution.ratios import language_of
 from provenance.canonical import canonical_json
 from provenance.errors import UsageError
@@ -54,7 +59,7 @@ class Calibrated:
     space
         Digest of the stored space.
     calibrations
-        By hypothesis.
+        By hypothesis, with the genre before it where each has its own.
     left_out
         Hypotheses without a calibration, with why not.
     models, units, outputs
@@ -65,6 +70,8 @@ class Calibrated:
         Share of pairs of different models of one unit whose ratio for `same_weights` is above 1,
         at the largest number of outputs; None where there are none. Style tells makers apart, and
         siblings only partly.
+    across
+        How the ratios do on genres that were left out; empty where there is one genre.
     """
 
     space: str
@@ -75,6 +82,7 @@ class Calibrated:
     outputs: int
     profiles: int
     relatives_above_1: float | None
+    across: tuple[Across, ...] = ()
 
 
 def calibrate(
@@ -89,6 +97,7 @@ def calibrate(
     language: str | None = None,
     outputs: Sequence[int] = OUTPUTS,
     sizes: Sizes | None = None,
+    repeats: int = REPEATS,
     about: Mapping[str, Any] | None = None,
     say: Progress | None = None,
 ) -> Calibrated:
@@ -110,11 +119,13 @@ def calibrate(
     view
         "raw", or "canonical" for what survives re-formatting.
     genre
-        Of the texts, as the scope names it; empty covers any.
+        Of texts whose bundles state none, as the scope names it; empty covers any.
     language
         The same; None: as the texts are (`ratios.language_of`), where all models agree.
     outputs
         Sizes of a suspect's bundle.
+    repeats
+        How often units are split anew to be left out.
     about
         What the space's file shall say besides, such as the seed.
     say
@@ -126,66 +137,98 @@ def calibrate(
         If models, units or outputs do not suffice; says which.
     """
     _check_name(name)
-    population = gather(library, relations=relations, bundles=bundles, view=view, rng=rng, say=say)
+    population = gather(
+        library, relations=relations, bundles=bundles, view=view, genre=genre, rng=rng, say=say
+    )
     _require_units(population)
-    scored = score_pairs(population, rng=rng, sizes=sizes, outputs=outputs, say=say)
+    scored = score_pairs(
+        population, rng=rng, sizes=sizes, outputs=outputs, repeats=repeats, say=say
+    )
+    across = left_out(population, rng=rng, sizes=sizes, outputs=outputs, say=say)
     if say is not None:
         say("the space that is stored")
     if language is None:
         language = _language(population)
     described = {"name": name, "genre": genre, "language": language, **(about or {})}
     space = fit_shipped(population, rng=rng, sizes=sizes, about=described)
-    digest = space.digest
-    scope = Scope(
-        space=digest,
-        genres=(genre,) if genre else (),
-        languages=(language,) if language else (),
-        characters=_lengths(population),
-    )
     made: dict[str, Calibration] = {}
-    left_out: dict[str, str] = {}
-    for hypothesis in HYPOTHESES:
-        if say is not None:
-            say(f"likelihood ratios: {hypothesis}")
-        pairs = pairs_for(hypothesis, scored, population.labels)
-        if isinstance(pairs, str):
-            left_out[hypothesis] = pairs
-            continue
-        made[hypothesis] = Calibration.fit(
-            pairs,
-            name=f"{name}-{hypothesis}",
-            hypothesis=hypothesis,
-            against=AGAINST,
-            scope=scope,
-            population=_described(name, population),
-            rng=rng,
-            sources=population.sources,
-            units=population.unit_names,
-        )
-    if "same_weights" not in made:
-        raise UsageError(f"nothing can be calibrated: {left_out['same_weights']}")
+    missing: dict[str, str] = {}
+    for part in _lines(population, across):
+        for hypothesis in HYPOTHESES:
+            called = f"{part.label}: {hypothesis}" if part.label else hypothesis
+            if say is not None:
+                say(f"likelihood ratios: {called}")
+            chosen = scored.only(np.isin(np.array(scored.kinds)[scored.suspect], part.kinds))
+            pairs = pairs_for(hypothesis, chosen, population.labels, alike_only=view == RAW)
+            if isinstance(pairs, str):
+                missing[called] = pairs
+                continue
+            made[called] = Calibration.fit(
+                pairs,
+                name="-".join(x for x in (name, _slug(part.label), hypothesis) if x),
+                hypothesis=hypothesis,
+                against=AGAINST,
+                scope=Scope(
+                    space=space.digest,
+                    genres=part.genres,
+                    languages=(language,) if language else (),
+                    characters=_lengths(population, part.kinds),
+                    alike_only=view == RAW,
+                ),
+                population=_described(name, population, part.kinds),
+                rng=rng,
+                sources=population.sources,
+                units=_units(population, part.kinds),
+                across=across,
+            )
+    if not any(c.hypothesis == "same_weights" for c in made.values()):
+        raise UsageError(f"nothing can be calibrated: {_why(population, missing)}")
     if relations is not None:
         there = {b.name for b in library.bundles()} | {b.model for b in library.bundles()}
         library.label(relations.restricted(there))
     library.add_space(space)
     profiles = library.profile(
-        library.space(digest),
+        library.space(space.digest),
         progress=None if say is None else lambda i, n, m: say("profiles", i, n, m),
     )
     for calibration in made.values():
         # Last: a calibration without its space or profiles would be of no use.
         path = library.path / "calibrations" / f"{calibration.name}.json"
         write_atomically(path, canonical_json(calibration.model_dump(mode="json")))
+    first = next(c for c in made.values() if c.hypothesis == "same_weights")
     return Calibrated(
-        space=digest,
+        space=space.digest,
         calibrations=made,
-        left_out=left_out,
+        left_out=missing,
         models=len(population.models),
         units=len(population.unit_names),
         outputs=len(population.parts),
         profiles=profiles,
-        relatives_above_1=_relatives(scored, made["same_weights"]),
+        relatives_above_1=_relatives(scored, first),
+        across=across,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """Kinds of prompts that share a line; what it is called; the genres that it covers."""
+
+    kinds: tuple[str, ...]
+    label: str
+    genres: tuple[str, ...]
+
+
+def _lines(population: Population, across: Sequence[Across]) -> list[_Line]:
+    kinds = tuple(sorted(set(population.kinds)))
+    if len(kinds) == 1:
+        return [_Line(kinds, "", kinds if kinds[0] else ())]
+    if len({a.left_out for a in across}) > 1 and all(a.holds for a in across):
+        return [_Line(kinds, "", ())]
+    return [
+        _Line((kind,), kind, (kind,))
+        for kind in kinds
+        if len(_units(population, (kind,))) >= FEWEST_UNITS
+    ]
 
 
 def fit_shipped(
@@ -208,12 +251,19 @@ def fit_shipped(
     return fit(population.training.only(chosen), rng=rng, sizes=sizes, about=described)
 
 
-def pairs_for(hypothesis: str, scored: Scored, labels: Relations) -> dict[int, Pairs] | str:
+def pairs_for(
+    hypothesis: str, scored: Scored, labels: Relations, *, alike_only: bool = False
+) -> dict[int, Pairs] | str:
     """Pairs for a hypothesis against models of other units, by the suspect's outputs; or why not.
 
     A pair counts in favour where the labels say ``sure``; where they leave it open it counts
-    nowhere. The reference has at least as many outputs as the suspect.
+    nowhere. The reference has at least as many outputs as the suspect. With ``alike_only`` pairs of
+    unlike format count nowhere: a suspect gets no ratio for those either.
     """
+    if alike_only:
+        scored = scored.only(~scored.unlike)
+    if not len(scored):
+        return f"{hypothesis}: no pair has outputs enough"
     first = _holds(hypothesis, scored, labels)
     codes = {u: i for i, u in enumerate(dict.fromkeys(scored.units))}
     unit = np.array([codes[u] for u in scored.units], dtype=np.int64)
@@ -283,7 +333,27 @@ def _language(population: Population) -> str:
     return language if models >= _AGREEING * len(population.samples) else ""
 
 
-def _lengths(population: Population) -> tuple[float, float]:
+def _why(population: Population, missing: Mapping[str, str]) -> str:
+    if missing:
+        return "; ".join(missing.values())
+    kinds = sorted(set(population.kinds))
+    return (
+        f"the texts answer {len(kinds)} kinds of prompts ({', '.join(kinds[:3])}, …), and no kind "
+        f"has models of {FEWEST_UNITS} units; models are only paired within one kind. If all are "
+        "of one genre, say so with --genre NAME"
+    )
+
+
+def _units(population: Population, kinds: Sequence[str]) -> tuple[str, ...]:
+    own = zip(population.units, population.kinds, strict=True)
+    return tuple(sorted({unit for unit, kind in own if kind in kinds}))
+
+
+def _slug(label: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]+", "-", label).strip("-").lower()[:32]
+
+
+def _lengths(population: Population, kinds: Sequence[str]) -> tuple[float, float]:
     """Smallest and largest mean length of a model's outputs, and a quarter beyond.
 
     A new model may be a little terser or longer than each of the known ones; far beyond them the
@@ -291,20 +361,20 @@ def _lengths(population: Population) -> tuple[float, float]:
     """
     n = np.bincount(population.training.models)
     total = np.bincount(population.training.models, population.characters)
-    means = total / n
+    means = (total / n)[[k in kinds for k in population.kinds]]
     return float(np.floor(means.min() / 1.25)), float(np.ceil(means.max() * 1.25))
 
 
-def _described(name: str, population: Population) -> str:
+def _described(name: str, population: Population, kinds: Sequence[str]) -> str:
+    chosen = np.array([k in kinds for k in population.kinds])
+    outputs = int(chosen[population.training.models].sum())
     return (
-        f"{name}: {len(population.models)} models of {len(population.unit_names)} units, "
-        f"{len(population.parts):,} outputs"
+        f"{name}: {int(chosen.sum())} models of {len(_units(population, kinds))} units, "
+        f"{outputs:,} outputs"
     )
 
 
 def _check_name(name: str) -> None:
-    import re
-
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,47}", name):
         raise UsageError(
             f"a calibration cannot be called {name!r}: use letters, digits, - and _, at most 48"

@@ -3,23 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
 from provenance.attribution.calibration import Assessed, Calibration, Case
+from provenance.attribution.calibration.scope import WORTHLESS
 from provenance.errors import SettingsError
 from provenance.library.population import Library
 from provenance.signatures.document import Document
 from provenance.signatures.words import FUNCTION_WORDS
 from provenance.transcript import Completion
 
-__all__ = ["Ratio", "Ratios", "language_of"]
+__all__ = ["SAME_MODEL", "Ratio", "Ratios", "Told", "language_of"]
 
 Ratio = Assessed
 SAME_MODEL = ("same_weights", "none_of_these")
 _ENGLISH = 0.2  # function words among the words of a text: English has .35 to .5
 _LOOKED_AT = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What decides, of a suspect's texts, whether a calibration covers them.
+
+    ``genre`` is that of the prompts, empty where it is not known; ``characters`` the mean length.
+    """
+
+    language: str
+    characters: float
+    genre: str = ""
+
+    @classmethod
+    def of(cls, completions: Sequence[Completion], genre: str = "") -> Told:
+        """Of some texts."""
+        mean = fmean(len(c.text) for c in completions) if completions else 0.0
+        return cls(language_of(completions), mean, genre)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +73,11 @@ class Ratios:
         """Names of all of them."""
         return ", ".join(c.name for c in self.calibrations)
 
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Of the texts that they were measured on."""
+        return tuple(sorted({x for c in self.calibrations for x in c.scope.languages}))
+
     def to_json(self) -> dict[str, Any]:
         """As kept in the evidence of a study."""
         return {
@@ -74,7 +98,9 @@ class Ratios:
         pair: tuple[str, str],
         score: float,
         outputs: tuple[int, int],
-        completions: Sequence[Completion],
+        told: Told,
+        *,
+        unlike: bool = False,
     ) -> Assessed | None:
         """The ratio of a pair of hypotheses; None where no calibration speaks to it.
 
@@ -82,29 +108,71 @@ class Ratios:
         ----------
         outputs
             Of the suspect's bundle and of the other.
-        completions
-            The suspect's: their language and length decide whether a calibration covers them.
+        told
+            What decides, of the suspect's texts, whether a calibration covers them.
+        unlike
+            Whether the two bundles are of unlike format.
+
+        Notes
+        -----
+        Where several calibrations cover a case the one with the lowest Cllr gives the ratio, and it
+        is named. Ratios of two calibrations, of two views, or of a ratio and another strand are
+        never multiplied: they rest on the same texts.
         """
         fitting = [c for c in self.calibrations if (c.hypothesis, c.against) == pair]
         if not fitting:
             return None
         case = Case(
             space=self.space,
-            language=language_of(completions),
+            language=told.language,
             outputs=min(outputs),
-            characters=fmean(len(c.text) for c in completions) if completions else 0.0,
+            characters=told.characters,
+            genre=told.genre,
+            unlike_formats=unlike,
         )
+        # Chosen by what they were worth on known pairs, never by what they say here.
+        fitting = sorted(fitting, key=lambda c: (_cost(c, case.outputs), c.name))
         assessed = [c.assess(score, case) for c in fitting]
-        return next((a for a in assessed if a.assessed), assessed[0])
+        found = next((a for a in assessed if a.assessed), None)
+        if found is not None:
+            return found
+        genres = sorted({g for c in fitting for g in c.scope.genres})
+        if all(c.scope.genres for c in fitting) and told.genre not in genres:
+            own = told.genre or "not stated"
+            why = f"Calibrations cover the genres {', '.join(genres)}; this one is {own}."
+            return replace(assessed[0], why_not=why, calibration=self.name)
+        return assessed[0]
+
+    def bounds(self, pair: tuple[str, str], genre: str = "") -> tuple[float, float] | None:
+        """The widest bounds of the calibrations of a pair that cover a genre."""
+        found = [
+            g.bounds
+            for c in self.calibrations
+            if (c.hypothesis, c.against) == pair and (not c.scope.genres or genre in c.scope.genres)
+            for g in c.grades
+            if g.cllr is not None and g.cllr <= WORTHLESS
+        ]
+        return (min(b[0] for b in found), max(b[1] for b in found)) if found else None
 
     def same_model(
-        self, score: float, n_suspect: int, n_model: int, completions: Sequence[Completion]
+        self,
+        score: float,
+        n_suspect: int,
+        n_model: int,
+        told: Told,
+        *,
+        unlike: bool = False,
     ) -> Assessed:
         """One model against a model of another maker."""
-        found = self.weigh(SAME_MODEL, score, (n_suspect, n_model), completions)
+        found = self.weigh(SAME_MODEL, score, (n_suspect, n_model), told, unlike=unlike)
         if found is not None:
             return found
         return Assessed(None, None, None, False, self.name, "", None, None, "no_calibration")
+
+
+def _cost(calibration: Calibration, outputs: int) -> float:
+    costs = [g.cllr for g in calibration.grades if g.outputs <= outputs and g.cllr is not None]
+    return costs[-1] if costs else float("inf")
 
 
 def language_of(completions: Sequence[Completion]) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from provenance.cli import options
-from provenance.cli.identify import IDENTIFYING
+from provenance.cli.identify import GENRE, IDENTIFYING
 
 EPILOG = """
 Examples:
@@ -23,7 +23,7 @@ Examples:
     provenance attribute v2 --reference ours --before v1 --after v2 \\
       --control other --control another --library models --config e.toml
 
-What is weighed, each pair apart:
+What is weighed, each pair apart and nothing multiplied:
   same_weights, derived, common_base against none_of_these: calibrated
     likelihood ratios, if the library has a calibration that covers the case
   likeness: is the suspect more like the reference than unrelated models are?
@@ -56,14 +56,16 @@ def attribute(
     *,
     reference: Annotated[str, _many("--reference", "The model that it may have been made from.")],
     library: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             "--library",
             metavar="DIR",
             rich_help_panel=_SIDES,
-            help="Known models: the population that gives the numbers their meaning.",
+            help="Known models: the population that gives the numbers their meaning. Default: the "
+            "library that ships (`provenance library show`).",
         ),
-    ],
+    ] = None,
+    genre: Annotated[str | None, GENRE] = None,
     control: Annotated[
         list[str] | None, _many("--control", "A model known to be unrelated; repeatable.")
     ] = None,
@@ -81,7 +83,7 @@ def attribute(
             "--space",
             metavar="DIGEST",
             rich_help_panel=_SIDES,
-            help="Where the library has several spaces.",
+            help="This one alone, where the library has several.",
         ),
     ] = None,
     json: options.StudyJson = False,
@@ -105,7 +107,7 @@ def attribute(
     named += [(role, side) for role, side in (("before", before), ("after", after)) if side]
     others = [(role, study.side_of(side, config)) for role, side in named]
     made = study.prepare_attribution(
-        study.side_of(suspect, config), others, library, settings, space
+        study.side_of(suspect, config), others, library, settings, space, genre
     )
     for warning in prepared.warnings(made.prepared):
         print(f"warning: {for_terminal(warning, 500)}", file=sys.stderr)

@@ -17,7 +17,9 @@ Examples:
       compatible:mystery@https://api.example.net/v1,key_env=KEY --library models
   Recorded answers, whatever their prompts:
     provenance identify replay:answers.jsonl,model=mystery --library models
-  A library is made once:
+  The same against the library that ships, for answers to logic puzzles:
+    provenance identify replay:answers.jsonl --genre puzzles
+  A library of your own is made once:
     provenance library add '*' corpus.parquet --library models \\
       --relations models.toml
     provenance library calibrate --library models
@@ -29,6 +31,8 @@ How to read it:
   A set holds the true model with probability 1 - alpha on average over models,
   if it is in the library. A maker outside the library can get a set too: how
   often, measured by leaving makers out, stands in the dossier.
+  Formats unlike the suspect's (Markdown stripped, lower case) are compared in
+  the canonical view, and the dossier says which models that concerns.
 
 Exit codes:
   0   done, and nothing that --fail-on names
@@ -37,6 +41,12 @@ Exit codes:
   1   no answer at all, or a fault    2  usage    130  interrupted
 """
 
+GENRE = typer.Option(
+    "--genre",
+    metavar="NAME",
+    help="Of the suspect's prompts, if it is one that the library names: models are held against "
+    "it only within one genre. Default: known where it answered the library's prompts, else not.",
+)
 IDENTIFYING = {
     name: option
     for name, option in options.COMPARING.items()
@@ -58,7 +68,8 @@ IDENTIFYING = {
             "--alpha",
             metavar="P",
             rich_help_panel="Questions and test",
-            help="Chance of excluding the true model, on average over models. Default: 0.01.",
+            help="Chance of excluding the true model, on average over models. Default: 0.01, or "
+            "0.05 where the library has fewer than 99 models to compare with.",
         ),
     ],
 }
@@ -71,11 +82,20 @@ def identify(
     ],
     *,
     library: Annotated[
-        Path, typer.Option("--library", metavar="DIR", help="Known models, with profiles.")
-    ],
+        Path | None,
+        typer.Option(
+            "--library",
+            metavar="DIR",
+            help="Known models, with profiles. Default: the library that ships "
+            "(`provenance library show`).",
+        ),
+    ] = None,
+    genre: Annotated[str | None, GENRE] = None,
     space: Annotated[
         str | None,
-        typer.Option("--space", metavar="DIGEST", help="Where the library has several spaces."),
+        typer.Option(
+            "--space", metavar="DIGEST", help="This one alone, where the library has several."
+        ),
     ] = None,
     json: options.StudyJson = False,
     **flags: Any,
@@ -93,7 +113,9 @@ def identify(
 
     settings, config = prepared.read(flags)
     settings = prepared.without_missing_pdf(settings)
-    ready = study.prepare_identification(study.side_of(suspect, config), library, settings, space)
+    ready = study.prepare_identification(
+        study.side_of(suspect, config), library, settings, space, genre
+    )
     for warning in prepared.warnings(ready):
         print(f"warning: {for_terminal(warning, 500)}", file=sys.stderr)
     confirm(ready.hosts, ready.estimate, yes=settings.yes)

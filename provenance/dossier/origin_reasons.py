@@ -87,7 +87,7 @@ def too_few_outputs(have: int, needed: int) -> str:
 def unlike_format(why: str) -> str:
     """The suspect's layout is unlike that of what it is compared with."""
     return (
-        f"The suspect's format is unlike that of the texts that it is compared with: {why}. A "
+        f"The suspect's format is unlike that of the texts that it is compared with. {why} A "
         "gateway that re-formats does this. No ratio is given across unlike formats."
     )
 
@@ -184,9 +184,64 @@ def no_lean_found(p: float, alpha: float, null_models: int, caught: float | None
 
 
 @_reason
-def third_source(name: str) -> str:
+def third_source(name: str, p: float | None = None) -> str:
     """A third model explains the likeness at least as well."""
+    how = "" if p is None else f" (to lean so far to any model: p = {p_value(p)})"
     return (
-        f"The suspect resembles {name} at least as much as the reference: a common third source "
-        "explains the likeness as well."
+        f"The suspect resembles {name} at least as much as the reference{how}: a common third "
+        "source explains the likeness as well."
+    )
+
+
+@_reason
+def sibling_as_near(siblings: int) -> str:
+    """A model with the suspect's base is as near to the reference."""
+    return (
+        f"Of {counted(siblings, 'sibling')}, made on the suspect's base without the reference, one "
+        "is as near to the reference as the suspect is: what they were made from explains the "
+        "likeness."
+    )
+
+
+@_reason
+def no_dates() -> str:
+    """Nothing is known about direction."""
+    return (
+        "The library knows no dates of both: which of the two may have learned from the other, or "
+        "both from a third, is left open."
+    )
+
+
+@_reason
+def dates(reference: str, suspect: str, sure: bool) -> str:
+    """What the dates of release allow."""
+    said = "" if sure else ", by labels that are not sure"
+    if suspect < reference:
+        meaning = (
+            "a suspect that was out before the reference was hardly trained on its outputs, unless "
+            "it was served earlier under another name; the other direction stays open"
+        )
+    else:
+        meaning = "so the dates allow that it learned from the reference, and do not show it"
+    return f"The reference was released on {reference}, the suspect on {suspect}{said}: {meaning}."
+
+
+@_reason
+def canonical_view(why: str) -> str:
+    """Suspect and reference are compared in the canonical view."""
+    return (
+        f"Suspect and reference are of unlike format. {why} They are compared in the canonical "
+        "view, without case, Markdown and spacing; what that view cannot tell apart stays open."
+    )
+
+
+@_reason
+def other_genre(genre: str, genres: Sequence[str]) -> str:
+    """The library answered another kind of prompts."""
+    own = f"are of the genre {genre}" if genre else "are of no stated genre"
+    return (
+        f"The library's models answered prompts of the genres {_listed(genres)}; the suspect's "
+        f"{own}. A change of genre looks like a change of model, so no model is excluded and none "
+        "is named, and likeness is shown for what it is worth. If the prompts are of one of these "
+        "genres, say so with --genre."
     )

@@ -11,22 +11,20 @@ from typing import Any
 
 from provenance import dossier
 from provenance.attribution.attributing import analyse_attribution
-from provenance.attribution.strands import Library as Known
 from provenance.attribution.strands import OtherRole, OtherTexts
 from provenance.battery import Cell
 from provenance.endpoint import Endpoint
 from provenance.errors import EvidenceError, UsageError
 from provenance.evidence.store import Store, is_store
 from provenance.findings import StudyDocument
-from provenance.library.population import Library
-from provenance.library.relations import Relations
 from provenance.providers.base import Provider
 from provenance.sampling.prepare import Prepared
 from provenance.sampling.prepare import prepare as prepare_sides
 from provenance.sampling.runner import ProgressCallback
 from provenance.settings import Settings
 from provenance.study.finished import Study
-from provenance.study.identification import BATTERY, copies_of, read_copies
+from provenance.study.identification import BATTERY, planned
+from provenance.study.libraries import copies_of, opened, read_copies
 from provenance.study.recording import record
 from provenance.study.sides import Side, settings_of, side_of
 from provenance.study.waiting import tell, wait
@@ -52,12 +50,13 @@ def attribute(
     suspect: Side,
     *,
     reference: Side,
-    library: str | Path,
+    library: str | Path | None = None,
     controls: Sequence[Side] = (),
     siblings: Sequence[Side] = (),
     before: Side | None = None,
     after: Side | None = None,
     space: str | None = None,
+    genre: str | None = None,
     settings: Settings | None = None,
     progress: ProgressCallback | None = None,
     **options: Any,
@@ -72,6 +71,7 @@ def attribute(
     library
         Folder of a library with a space, profiles and calibrations
         (``provenance library calibrate``): the population that gives every number its meaning.
+        None: the one that ships.
     controls
         Models known to be unrelated to the reference; they join the population, and are needed for
         ``before`` and ``after``.
@@ -79,7 +79,7 @@ def attribute(
         Other models with the suspect's base, made without the reference.
     before, after
         The suspect before and after the date in question.
-    space, settings, progress, **options
+    space, genre, settings, progress, **options
         As in `identify`.
 
     Returns
@@ -104,6 +104,7 @@ def attribute(
             before=before,
             after=after,
             space=space,
+            genre=genre,
             settings=settings,
             progress=progress,
             **options,
@@ -115,12 +116,13 @@ async def aattribute(
     suspect: Side,
     *,
     reference: Side,
-    library: str | Path,
+    library: str | Path | None = None,
     controls: Sequence[Side] = (),
     siblings: Sequence[Side] = (),
     before: Side | None = None,
     after: Side | None = None,
     space: str | None = None,
+    genre: str | None = None,
     settings: Settings | None = None,
     progress: ProgressCallback | None = None,
     **options: Any,
@@ -135,7 +137,7 @@ async def aattribute(
     named += [("after", after)] if after is not None else []
     others = [(role, side_of(side, config)) for role, side in named]
     made = await asyncio.to_thread(
-        prepare_attribution, side_of(suspect, config), others, Path(library), settings, space
+        prepare_attribution, side_of(suspect, config), others, library, settings, space, genre
     )
     return await _run(made, progress)
 
@@ -143,9 +145,10 @@ async def aattribute(
 def prepare_attribution(
     suspect: Endpoint | Provider,
     others: Sequence[tuple[OtherRole, Endpoint | Provider]],
-    library: Path,
+    library: str | Path | None,
     settings: Settings,
     space: str | None = None,
+    genre: str | None = None,
 ) -> Attribution:
     """Plan an attribution and send nothing.
 
@@ -159,11 +162,14 @@ def prepare_attribution(
         raise UsageError("before and after belong together: name both, or none")
     if "before" in roles and "control" not in roles:
         raise UsageError("before and after need a control: a model that cannot be the source")
-    opened = Library.open(library)
-    copies = copies_of(opened, space)
-    copies["relations"] = opened.relations().model_dump(mode="json")
-    copies["others"] = {"endpoints": [[role, str(_endpoint(side))] for role, side in others]}
-    return Attribution(_prepare(suspect, settings, "attribute", copies), tuple(others))
+    found = opened(library)
+    copies = copies_of(found, space, genre)
+    content = copies.content | {
+        "relations": found.relations().model_dump(mode="json"),
+        "others": {"endpoints": [[role, str(_endpoint(side))] for role, side in others]},
+    }
+    settings = planned(suspect, settings, copies)
+    return Attribution(_prepare(suspect, settings, "attribute", content), tuple(others))
 
 
 def conclude_attribution(made: Attribution, progress: ProgressCallback | None = None) -> Study:
@@ -224,7 +230,6 @@ def analysed(store: Store) -> StudyDocument:
     EvidenceError
         If the store of one of the other endpoints is missing.
     """
-    enrolled, space, ratios, habits = read_copies(store)
     others = []
     for event in store.notes():
         if event["kind"] != "other":
@@ -233,14 +238,14 @@ def analysed(store: Store) -> StudyDocument:
         path = store.path / FOLDER / values["folder"]
         if not is_store(path):
             raise EvidenceError(f"{path} is missing: the store of the {values['role']}")
-        with Store.open(path) as opened:
+        with Store.open(path) as other:
             others.append(
                 OtherTexts(
                     role=values["role"],
-                    endpoint=Endpoint.parse(opened.plan["endpoints"]["suspect"]),
-                    records=tuple(Transcript(opened.records())),
-                    cells=tuple(Cell.model_validate(c) for c in opened.battery["cells"]),
-                    root=opened.root,
+                    endpoint=Endpoint.parse(other.plan["endpoints"]["suspect"]),
+                    records=tuple(Transcript(other.records())),
+                    cells=tuple(Cell.model_validate(c) for c in other.battery["cells"]),
+                    root=other.root,
                 )
             )
     return analyse_attribution(
@@ -250,8 +255,6 @@ def analysed(store: Store) -> StudyDocument:
         store.notes(),
         plan_digest=store.plan_digest,
         root=store.root,
-        library=Known(
-            enrolled, space, ratios, habits, Relations.model_validate(store.copies["relations"])
-        ),
+        known=read_copies(store),
         others=others,
     )

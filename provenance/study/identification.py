@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import os
 from pathlib import Path
 from typing import Any
 
 from provenance import dossier
-from provenance.attribution.enrolled import Enrolled, require_space
-from provenance.attribution.habits import Habits
+from provenance.attribution.known import level_for
 from provenance.attribution.origin import analyse_identification
-from provenance.attribution.ratios import Ratios
 from provenance.battery import Cell
 from provenance.endpoint import Endpoint
 from provenance.evidence.store import Store
 from provenance.findings import StudyDocument
-from provenance.library.population import Library
-from provenance.library.space import Space
 from provenance.providers.base import Provider
 from provenance.sampling.prepare import Prepared
 from provenance.sampling.prepare import prepare as prepare_sides
 from provenance.sampling.runner import ProgressCallback
 from provenance.settings import Settings
 from provenance.study.finished import Study
+from provenance.study.libraries import Copies, copies_of, opened, read_copies
 from provenance.study.recording import record
 from provenance.study.sides import Side, settings_of, side_of
 from provenance.study.waiting import wait
@@ -36,8 +32,9 @@ BATTERY = "style"
 def identify(
     suspect: Side,
     *,
-    library: str | Path,
+    library: str | Path | None = None,
     space: str | None = None,
+    genre: str | None = None,
     settings: Settings | None = None,
     progress: ProgressCallback | None = None,
     **options: Any,
@@ -51,9 +48,14 @@ def identify(
         endpoint is asked the battery ``style`` unless ``battery`` says otherwise; a recording
         brings its own prompts.
     library
-        Folder of a library with profiles in a space (``provenance library calibrate``).
+        Folder of a library with profiles in a space (``provenance library calibrate``); None: the
+        one that ships (``provenance library show``).
     space
-        Digest of the space, or its beginning, where the library has several.
+        Digest of the space, or its beginning. None: the library's space of texts as they stand,
+        with that of the canonical view beside it.
+    genre
+        Of the suspect's prompts, if it is one that the library names. None: as its own prompts
+        among them say, else not stated.
     settings, progress, **options
         As in `compare`.
 
@@ -73,6 +75,7 @@ def identify(
             suspect,
             library=library,
             space=space,
+            genre=genre,
             settings=settings,
             progress=progress,
             **options,
@@ -83,8 +86,9 @@ def identify(
 async def aidentify(
     suspect: Side,
     *,
-    library: str | Path,
+    library: str | Path | None = None,
     space: str | None = None,
+    genre: str | None = None,
     settings: Settings | None = None,
     progress: ProgressCallback | None = None,
     **options: Any,
@@ -93,7 +97,7 @@ async def aidentify(
     settings, config = settings_of(settings, options)
     dossier.require(settings.formats)
     prepared = await asyncio.to_thread(
-        prepare_identification, side_of(suspect, config), Path(library), settings, space
+        prepare_identification, side_of(suspect, config), library, settings, space, genre
     )
     return await _run(prepared, progress)
 
@@ -109,64 +113,36 @@ async def _run(prepared: Prepared, progress: ProgressCallback | None) -> Study:
 
 
 def prepare_identification(
-    suspect: Endpoint | Provider, library: Path, settings: Settings, space: str | None = None
+    suspect: Endpoint | Provider,
+    library: str | Path | None,
+    settings: Settings,
+    space: str | None = None,
+    genre: str | None = None,
 ) -> Prepared:
     """Plan an identification and send nothing."""
-    endpoint = suspect if isinstance(suspect, Endpoint) else suspect.endpoint
-    if settings.battery is None and endpoint.provider != "replay":
-        settings = settings.model_copy(update={"battery": BATTERY})
+    copies = copies_of(opened(library), space, genre)
     return prepare_sides(
         {"suspect": suspect},
-        settings,
+        planned(suspect, settings, copies),
         environment=os.environ,
         question="identify",
-        copies=copies_of(Library.open(library), space),
+        copies=copies.content,
     )
 
 
-def copies_of(library: Library, space: str | None = None) -> dict[str, Any]:
-    """What an analysis reads of a library, as JSON: models, space, calibrations, habits."""
-    found = library.space(space)
-    enrolled = Enrolled.of(library, found.digest)
-    ratios = Ratios.of(library, found.digest)
-    habits = Habits.of(library)
-    copies: dict[str, Any] = {
-        "population": enrolled.to_json(),
-        "space": {
-            "digest": found.digest,
-            "file": base64.b64encode(found.to_bytes()).decode("ascii"),
-        },
-    }
-    if ratios is not None:
-        copies["calibrations"] = ratios.to_json()
-    if habits is not None:
-        copies["habits"] = habits.to_json()
-    return copies
-
-
-def read_copies(store: Store) -> tuple[Enrolled, Space, Ratios | None, Habits | None]:
-    """Read back `copies_of` from a store.
-
-    Raises
-    ------
-    EvidenceError, UsageError
-        If a copy cannot be read by this version.
-    """
-    enrolled = Enrolled.from_json(store.copies["population"])
-    space = Space.from_bytes(base64.b64decode(store.copies["space"]["file"]), str(store.path))
-    require_space(enrolled, space.digest)
-    ratios, habits = store.copies.get("calibrations"), store.copies.get("habits")
-    return (
-        enrolled,
-        space,
-        None if ratios is None else Ratios.from_json(ratios),
-        None if habits is None else Habits.from_json(habits),
-    )
+def planned(side: Endpoint | Provider, settings: Settings, copies: Copies) -> Settings:
+    """The settings with what the caller left open: the battery, and the level by the library."""
+    endpoint = side if isinstance(side, Endpoint) else side.endpoint
+    changed: dict[str, Any] = {}
+    if settings.battery is None and endpoint.provider != "replay":
+        changed["battery"] = BATTERY
+    if "alpha" not in settings.model_fields_set:
+        changed["alpha"] = level_for(copies.enrolled, copies.genre)
+    return settings.model_copy(update=changed)
 
 
 def analysed(store: Store) -> StudyDocument:
     """The study document of an identification, recomputed from its store; codes not spelt out."""
-    enrolled, space, ratios, habits = read_copies(store)
     return analyse_identification(
         store.plan,
         [Cell.model_validate(cell) for cell in store.battery["cells"]],
@@ -174,10 +150,7 @@ def analysed(store: Store) -> StudyDocument:
         store.notes(),
         plan_digest=store.plan_digest,
         root=store.root,
-        enrolled=enrolled,
-        space=space,
-        ratios=ratios,
-        habits=habits,
+        known=read_copies(store),
     )
 
 

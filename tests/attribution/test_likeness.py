@@ -71,7 +71,8 @@ def test_students_and_a_third_source() -> None:
         suspect, population, 0, unrelated=~students, students=students, units=units, alpha=0.05
     )
     assert third is not None
-    assert third.rival == 10
+    assert third.rival == "u9"
+    assert third.rival_p == 1 / 55
 
 
 def test_too_few_unrelated_models() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from provenance.attribution.open_set import false_inclusion, needed, open_set
+from provenance.attribution.open_set import either, false_inclusion, needed, open_set
 
 
 def test_p_values_are_ranks_among_own_scores() -> None:
@@ -61,18 +61,50 @@ def test_false_inclusion_leaves_whole_units_out() -> None:
     for i in range(models):
         cross[i, i] = rng.normal(0, 1)
         cross[i, i ^ 1] = rng.normal(0, 1)
-    found = false_inclusion(cross, units, alpha=0.05)
+    rows, own = np.arange(models), np.diag(cross)
+    found = false_inclusion(cross, rows, own, units, alpha=0.05)
     assert found is not None
     assert found.rate == 0.0
     assert found.mean_size == 0.0
     assert found.units == 15
     assert found.bundles == 30
-    alone = false_inclusion(cross, list(range(models)), alpha=0.05)
+    alone = false_inclusion(cross, rows, own, list(range(models)), alpha=0.05)
     assert alone is not None
     assert alone.rate > 0.8
 
 
 def test_false_inclusion_needs_enough_models() -> None:
     cross = np.zeros((10, 10))
-    assert false_inclusion(cross, list(range(10)), alpha=0.01) is None
-    assert false_inclusion(cross[:1, :1], ["a"], alpha=0.5) is None
+    rows, own = np.arange(10), np.zeros(10)
+    assert false_inclusion(cross, rows, own, list(range(10)), alpha=0.01) is None
+    assert false_inclusion(cross[:1, :1], rows[:1], own[:1], ["a"], alpha=0.5) is None
+
+
+def test_a_model_with_bundles_enough_has_p_values_of_its_own() -> None:
+    """Pooled, a model that varies more than others is rejected too often; alone it is not."""
+    rng = np.random.default_rng(8)
+    runs, alpha = 3_000, 0.05
+    covered = {"pooled": 0, "own": 0}
+    for _ in range(runs):
+        own = rng.normal(size=40)
+        wild = rng.normal(-2, 3, size=20)  # its suspect's score and 19 own bundles
+        scores = np.concatenate([[wild[0]], np.full(39, -50.0)])
+        covered["pooled"] += bool(open_set(scores, own, alpha=alpha).included[0])
+        found = open_set(scores, own, alpha=alpha, repeated={0: wild[1:]})
+        assert found.per_model == 1
+        covered["own"] += bool(found.included[0])
+    slack = 3 * np.sqrt(alpha * (1 - alpha) / runs)
+    assert covered["own"] / runs >= 1 - alpha - slack
+    assert covered["pooled"] / runs < 0.8
+    # One bundle too few, and the model is pooled with the others.
+    assert open_set(scores, own, alpha=alpha, repeated={0: wild[2:]}).per_model == 0
+
+
+def test_a_second_view_can_only_add_to_the_set() -> None:
+    first = open_set(np.array([-9.0, -9.0, 0.0, -9.0]), np.arange(19.0) / 10 - 1, alpha=0.05)
+    second = open_set(np.array([1.0, 1.0, -9.0, np.nan]), np.arange(19.0) / 10 - 1, alpha=0.05)
+    found = either(first, second, np.array([True, False, True, True]), alpha=0.05)
+    assert first.included.tolist() == [False, False, True, False]
+    assert found.included.tolist() == [True, False, True, False]
+    assert found.p_values[0] == second.p_values[0]
+    assert found.p_values[2] == first.p_values[2]

@@ -9,7 +9,8 @@ import pytest
 
 from provenance.attribution import known_pairs, populations
 from provenance.attribution.calibration import Case
-from provenance.attribution.known_pairs import FITTED, REFERENCE, gather, score_pairs, split_units
+from provenance.attribution.gathering import gather
+from provenance.attribution.known_pairs import FITTED, REFERENCE, score_pairs, split_units
 from provenance.attribution.ratios import Ratios
 from provenance.attribution.same_source import score
 from provenance.errors import UsageError

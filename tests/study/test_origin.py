@@ -51,14 +51,17 @@ class World:
             outputs = [Output(f"p{i}", self.text(name)) for i in range(PROMPTS)]
             library.add(name, Recorded(outputs, session="one", licence="made here (CC0)"))
             labels[name] = Relation(unit=f"u{u}", family=f"f{u}", certainty="sure")
-        populations.calibrate(
-            library,
-            name="made",
-            rng=np.random.default_rng(3),
-            relations=Relations(models=labels),
-            outputs=(12, 30),
-            sizes=SMALL,
-        )
+        for view in ("raw", "canonical"):
+            populations.calibrate(
+                library,
+                name=f"made-{view}",
+                rng=np.random.default_rng(3),
+                relations=Relations(models=labels),
+                view=view,
+                outputs=(12, 30),
+                sizes=SMALL,
+                repeats=1,
+            )
 
     def text(self, name: str) -> str:
         return text(self.rng, *self.habits[name])
@@ -144,8 +147,9 @@ def test_a_stranger_gets_an_empty_set(world):
         ["The same constant answer."],
         ["\x1b[31m<script>alert(1)</script> \ud800 \u202e" + "word " * 30, "### " * 5_000],
         ["Нет, это другой язык. " * 20, "他们说的是另一种语言。" * 20],
+        [str(f.__doc__) for f in (json.dumps, json.loads, zlib.compress, str.split, int, dict)],
     ],
-    ids=["constant", "hostile", "other languages"],
+    ids=["constant", "hostile", "other languages", "human"],
 )
 def test_odd_texts_get_no_support(world, texts):
     study = identify(world, world.answers("odd", texts=texts), formats=["md", "html"])
@@ -155,6 +159,73 @@ def test_odd_texts_get_no_support(world, texts):
         content = path.read_text(encoding="utf-8")
         assert "<script>" not in content
         assert "\x1b" not in content
+
+
+def test_answers_of_all_models_together_are_no_model_of_theirs(world):
+    """Prompts and their answers shuffled over models: no ratio speaks for any of them."""
+    for salt in "abc":
+        texts = [t for u in range(UNITS) for t in world.some(f"m{u}", 5, salt)]
+        study = identify(world, world.answers("all", texts=texts))
+        assert all((c.log10_lr or -1) < 1 for c in study.document.candidates)
+        assert study.verdict.label in ("none_of_these", "inconclusive")
+
+
+def reformatted(text: str) -> str:
+    """What a gateway does, written apart from the canonical view."""
+    lines = [line.strip() for line in text.lower().split("\n")]
+    return "\n".join(line.replace("- ", "* ", 1) for line in lines if line)
+
+
+def test_a_reformatted_suspect_is_identified_in_the_canonical_view(world):
+    """The suspect alone is re-formatted: no ratio misleads, and its model stays in the set."""
+    inside, misleading, unlike = 0, 0, 0
+    for u in (0, 2, 5, 8, 11):
+        texts = [reformatted(t) for t in world.some(f"m{u}", 100, "re")]
+        study = identify(world, world.answers(f"m{u}", texts=texts))
+        found = {c.name: c for c in study.document.candidates}
+        own = found.pop(f"m{u}")
+        inside += own.in_set
+        unlike += own.view == "canonical"
+        misleading += sum((c.log10_lr or 0) > 1 for c in found.values())
+        assert own.log10_lr is None or own.log10_lr > -1
+        assert "canonical" in study.document.population.views
+    assert unlike == 5
+    assert inside >= 4
+    assert misleading == 0
+
+
+def test_a_library_without_the_canonical_view_abstains(world):
+    library = Library.open(world.library)
+    raw = next(s for s in library.spaces() if library.space(s).view == "raw")
+    texts = [reformatted(t) for t in world.some("m4", 100, "re")]
+    study = attribute(
+        world, world.answers("m4", texts=texts), world.answers("m4", prompts="r"), space=raw
+    )
+    first = study.document.propositions[0]
+    assert not first.assessed
+    assert first.why_not is not None
+    assert "no ratio is given across unlike formats" in first.why_not
+    assert [r.code for r in study.verdict.reasons][:2] == ["no_ratio", "unlike_format"]
+    assert study.verdict.label == "inconclusive"
+    both = attribute(world, world.answers("m4", texts=texts), world.answers("m4", prompts="r"))
+    assert both.document.propositions[0].log10_lr is not None
+    assert both.document.propositions[0].log10_lr > -0.5
+    assert both.document.population.views == ("canonical",)
+    assert both.verdict.reasons[1].code == "canonical_view"
+
+
+def test_the_level_follows_from_the_library_where_none_is_named(world):
+    study = provenance.identify(
+        world.answers("m1"), library=world.library, seed=1, formats=[], new=True,
+        store=world.folder / "level",
+    )  # fmt: skip
+    assert study.document.settings["alpha"] == 0.05
+    assert study.verdict.reasons[0].code != "too_few_bundles"
+
+
+def test_an_unknown_genre_is_refused(world):
+    with pytest.raises(UsageError, match="has no genre 'odes'; it has: none"):
+        identify(world, world.answers("m1"), genre="odes")
 
 
 def test_too_few_models_for_the_level_is_said(world):

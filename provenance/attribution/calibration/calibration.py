@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from provenance.attribution.calibration.curves import Curves
 from provenance.attribution.calibration.fit import fit_line, resampled_lines
 from provenance.attribution.calibration.metrics import cllr, cllr_floor, cllr_min, misleading
 from provenance.attribution.calibration.pairs import (
@@ -17,78 +18,28 @@ from provenance.attribution.calibration.pairs import (
     effective_different,
     effective_same,
 )
+from provenance.attribution.calibration.scope import WORTHLESS, Across, Case, Scope
 from provenance.canonical import digest
 from provenance.errors import SettingsError, UsageError
 from provenance.findings import EffectiveUnits, Proposition
 from provenance.transcript import Frozen
 
-__all__ = ["Assessed", "Calibration", "Case", "Grade", "Scope", "shuffled_control", "validated"]
+__all__ = [
+    "Across",
+    "Assessed",
+    "Calibration",
+    "Case",
+    "Grade",
+    "Scope",
+    "shuffled_control",
+    "validated",
+]
 
 Floats = NDArray[np.float64]
 RESAMPLES = 200
 FEW_UNITS = 20  # below, leave-one-out extremes enter the sensitivity interval
 FEWEST_UNITS = 6
-WORTHLESS = 0.9  # bits of Cllr above which no ratio is given
 _LEVEL = (2.5, 97.5)
-
-
-class Case(Frozen):
-    """What a ratio is asked for."""
-
-    kind: Literal["free_text", "matched"] = "free_text"
-    space: str = ""
-    battery: str = ""
-    genre: str = ""
-    language: str = ""
-    outputs: int
-    characters: float = 0.0
-
-
-class Scope(Frozen):
-    """Which cases a calibration covers.
-
-    ``kind`` matched: one battery, by its digest. Free text: one space, the genres and languages of
-    the texts it was measured on, numbers of outputs from the smallest grade on, and mean lengths
-    within ``characters``. An empty tuple means any.
-    """
-
-    kind: Literal["free_text", "matched"] = "free_text"
-    space: str = ""
-    battery: str = ""
-    genres: tuple[str, ...] = ()
-    languages: tuple[str, ...] = ()
-    characters: tuple[float, float] | None = None
-
-    def covers(self, case: Case) -> str | None:
-        """None if it does, else why not, as a sentence."""
-        if case.kind != self.kind:
-            return f"The calibration is for {_KINDS[self.kind]}, not for {_KINDS[case.kind]}."
-        if self.kind == "matched" and case.battery != self.battery:
-            return (
-                f"The calibration was measured on another battery ({self.battery[:12]}…) than "
-                f"this one ({case.battery[:12]}…)."
-            )
-        if case.space != self.space:
-            return "The calibration was measured in another space."
-        if self.genres and case.genre not in self.genres:
-            found = case.genre or "not stated"
-            return (
-                f"The calibration covers the genres {', '.join(self.genres)}; this one is {found}."
-            )
-        if self.languages and case.language not in self.languages:
-            found = case.language or "unknown"
-            return f"The calibration covers {', '.join(self.languages)}; this text is {found}."
-        if self.characters is not None:
-            low, high = self.characters
-            if not low <= case.characters <= high:
-                return (
-                    f"The calibration covers outputs of {low:,.0f} to {high:,.0f} characters on "
-                    f"average; these have {case.characters:,.0f}."
-                )
-        return None
-
-
-_KINDS = {"free_text": "free text", "matched": "answers to one battery"}
 
 
 class Grade(Frozen):
@@ -113,7 +64,10 @@ class Grade(Frozen):
     misleading_above_1: float | None = None
     misleading_above_10: float | None = None
     misleading_above_100: float | None = None
+    misleading_upper_1: float | None = None
+    misleading_upper_10: float | None = None
     misleading_upper_100: float | None = None
+    curves: Curves | None = None
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -163,7 +117,8 @@ class Calibration(Frozen):
     """Ratios for one pair of hypotheses.
 
     ``name`` and ``population`` are for people; ``sources`` lists texts with their licences;
-    ``units`` the groups that were kept apart in validation.
+    ``units`` the groups that were kept apart in validation. ``across``: tests on genres that were
+    left out; a calibration of several genres speaks to any genre only if each of them `holds`.
     """
 
     format: Literal[1] = 1
@@ -177,6 +132,7 @@ class Calibration(Frozen):
     folds: int
     grades: tuple[Grade, ...]
     control_cllr: float | None = None
+    across: tuple[Across, ...] = ()
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -204,6 +160,7 @@ class Calibration(Frozen):
         folds: Mapping[int, int] | None = None,
         sources: Sequence[str] = (),
         units: Sequence[str] = (),
+        across: Sequence[Across] = (),
     ) -> Calibration:
         """Fit one grade a number of outputs.
 
@@ -238,6 +195,7 @@ class Calibration(Frozen):
             folds=len(set(folds.values())),
             grades=tuple(grades),
             control_cllr=shuffled_control(largest, folds, rng),
+            across=tuple(across),
         )
 
     @classmethod
@@ -261,13 +219,20 @@ class Calibration(Frozen):
     def assess(self, score: float, case: Case) -> Assessed:
         """The ratio of a case, or why there is none."""
         why_not = self.scope.covers(case)
-        grade = next((g for g in reversed(self.grades) if g.outputs <= case.outputs), None)
+        below = [g for g in self.grades if g.outputs <= case.outputs]
+        # What could not be tested on units that took no part in the fit gives no ratio.
+        grade = next((g for g in reversed(below) if g.cllr is not None), None)
+        if why_not is None and grade is None and below:
+            why_not = (
+                "The calibration holds too few units to be tested on some that took no part in the "
+                "fit: it gives no ratio."
+            )
         if why_not is None and grade is None:
             why_not = (
                 f"The calibration begins at {self.grades[0].outputs} outputs a side; here "
                 f"{case.outputs} can be compared."
             )
-        if why_not is None and grade is not None and grade.cllr is not None:
+        if why_not is None and grade is not None:
             why_not = _worthless(grade)
         if why_not is None and not np.isfinite(score):
             why_not = "There is no score."
@@ -298,7 +263,8 @@ class Calibration(Frozen):
     def summary(self) -> list[dict[str, Any]]:
         """One row a grade, for tables."""
         return [
-            {k: v for k, v in g.model_dump().items() if k != "lines"} | {"bounds": g.bounds}
+            {k: v for k, v in g.model_dump().items() if k not in ("lines", "curves")}
+            | {"bounds": g.bounds}
             for g in self.grades
         ]
 
@@ -324,19 +290,19 @@ def _grade(outputs: int, pairs: Pairs, folds: Mapping[int, int], rng: np.random.
     assert line is not None  # Pairs hold both kinds
     n_same, n_different = effective_same(pairs), effective_different(pairs)
     lines = resampled_lines(pairs, rng=rng, times=RESAMPLES, extremes_below=FEW_UNITS)
-    values: dict[str, float | None] = {}
+    values: dict[str, Any] = {}
     tested = validated(pairs, folds)
     if tested is not None:
         same, different = tested
-        worst = misleading(different, 2.0 - 1e-9, n_different)
         values = {
             "cllr": cllr(same, different),
             "cllr_min": cllr_min(same, different),
-            "misleading_above_1": misleading(different, 0.0, n_different).rate,
-            "misleading_above_10": misleading(different, 1.0, n_different).rate,
-            "misleading_above_100": worst.rate,
-            "misleading_upper_100": worst.upper,
+            "curves": Curves.of(same, different),
         }
+        for limit, above in ((1, 0.0), (10, 1.0), (100, 2.0 - 1e-9)):
+            found = misleading(different, above, n_different)
+            values[f"misleading_above_{limit}"] = found.rate
+            values[f"misleading_upper_{limit}"] = found.upper
     return Grade(
         outputs=outputs,
         intercept=line.intercept,

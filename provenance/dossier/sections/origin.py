@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import Literal
 
 from provenance.dossier.blocks import (
     Block,
@@ -27,10 +28,13 @@ _CANDIDATES = (
     Column("Outputs", "number", 0),
     Column("p", "number", 0),
     Column("In the set", "text", 0),
+    Column("View", "text", 0),
     Column("log₁₀ LR", "number", 0),
     Column("Interval", "number", 0),
 )
+_VIEWS = {"raw": "as is", "canonical": "plain"}
 _NAMES = 21  # columns of a leaf's label
+_ROOM = (0.27, 0.05)  # that a name takes on a map
 _LEAF = 0.4  # where the leaves of a tree stand
 
 
@@ -44,7 +48,8 @@ def candidates(document: StudyDocument) -> list[Block]:
     caption = (
         "Models of the library. p: of the null hypothesis that the suspect's outputs are this "
         f"model's, each at α = {alpha:g}. LR: this model against a model of another maker; * at a "
-        "bound of the calibration."
+        "bound of the calibration. View: plain where formats are unlike, and texts are compared "
+        "without case, Markdown and spacing."
     )
     blocks: list[Block] = [Heading("Models of the library"), Table(caption, _CANDIDATES, rows)]
     rest = len(document.candidates) - len(shown)
@@ -60,6 +65,7 @@ def _candidate(c: Candidate, alpha: float) -> tuple[str, ...]:
         count(c.outputs),
         UNKNOWN if c.p_value is None else p_value(c.p_value, alpha),
         "yes" if c.in_set else "no",
+        _VIEWS[c.view],
         "–" if c.log10_lr is None else signed(c.log10_lr, 3) + ("*" if c.clipped else ""),
         "–" if c.sensitivity_interval is None else interval(c.sensitivity_interval),
     )
@@ -77,6 +83,10 @@ def population(document: StudyDocument) -> list[Block]:
         ("Space", p.space),
         ("Calibration", p.calibration or "none"),
         ("Sources", "; ".join(p.sources) or "not stated"),
+        ("Genre of the suspect's prompts", p.genre or "not stated"),
+        ("Genres of the library", ", ".join(p.genres) or "not stated"),
+        ("Languages of the calibration", ", ".join(p.languages) or "any"),
+        ("Ratios that its pairs support", _bounds(p)),
         ("Outputs of the suspect compared", count(p.suspect_outputs)),
         ("Bundles behind the p-values", count(p.calibration_bundles)),
     )
@@ -85,8 +95,8 @@ def population(document: StudyDocument) -> list[Block]:
         Table("What the suspect was held against.", columns, rows, header=False),
         Paragraph(_compared(p)),
     ]
-    if p.false_inclusion is not None:
-        f = p.false_inclusion
+    f = p.false_inclusion
+    if f is not None:
         blocks.append(
             Paragraph(
                 f"Makers outside the library: with each unit left out in turn ({f.units:,} units, "
@@ -95,7 +105,7 @@ def population(document: StudyDocument) -> list[Block]:
                 f"{rounded(f.mean_size)} models in it on average."
             )
         )
-    else:
+    elif not p.genres or p.genre in p.genres:
         blocks.append(
             Paragraph(
                 "How often a maker outside the library gets a set that is not empty could not be "
@@ -103,6 +113,13 @@ def population(document: StudyDocument) -> list[Block]:
             )
         )
     return blocks
+
+
+def _bounds(p: Population) -> str:
+    if p.ratio_bounds is None:
+        return "none for this case"
+    low, high = p.ratio_bounds
+    return f"from 1/{10**-low:,.0f} to {10**high:,.0f}: they cannot exceed that"
 
 
 def _compared(p: Population) -> str:
@@ -117,7 +134,15 @@ def _compared(p: Population) -> str:
         if p.decidable
         else "These are too few bundles to exclude any model at this level."
     )
-    return f"The suspect was compared {how}. {coverage}"
+    if p.genres and p.genre not in p.genres:
+        coverage = "Nothing was tested: the library's bundles are of other genres than the suspect."
+    if p.decidable and p.coverage == "per_model":
+        coverage += " For models with bundles enough of their own it holds for each of them."
+    together = (
+        "One ratio a pair of hypotheses, from one calibration in one view; likeness, changes and "
+        "ratios are read from the same texts and are never multiplied."
+    )
+    return f"The suspect was compared {how}. {coverage} {together}"
 
 
 def habits(document: StudyDocument) -> list[Block]:
@@ -158,32 +183,42 @@ def figures(document: StudyDocument) -> list[Block]:
     found = document.map
     if found is None or len(found.points) < 3:
         return []
-    return [Heading("Map and tree"), _map(found), _tree(found)] if found.merges else [_map(found)]
+    return [Heading("Map and tree"), *plots(found)]
+
+
+def plots(found: LibraryMap) -> list[Plot]:
+    """The map, and the tree where models were joined."""
+    return [_map(found), _tree(found)] if found.merges else [_map(found)]
 
 
 def _map(found: LibraryMap) -> Plot:
     xs, ys = [p.x for p in found.points], [p.y for p in found.points]
-    spots = tuple(
-        Spot(
-            _within(p.x, xs),
-            _within(p.y, ys),
-            _short(p.name) if p.role != "library" else "",
-            "open" if p.role == "library" else "filled",
-        )
-        for p in found.points
-    )
-    suspect = next((p for p in found.points if p.role == "suspect"), found.points[0])
+    alone = all(p.role == "library" for p in found.points)
+    spots: list[Spot] = []
+    for p in found.points:
+        x, y = _within(p.x, xs), _within(p.y, ys)
+        named = p.role != "library" or (alone and _free(x, y, spots))
+        mark: Literal["open", "filled"] = "open" if p.role == "library" else "filled"
+        spots.append(Spot(x, y, _short(p.name) if named else "", mark))
+    suspect = next((p for p in found.points if p.role == "suspect"), None)
+    first = suspect or found.points[0]
     nearest = sorted(
-        (p for p in found.points if p is not suspect),
-        key=lambda p: (p.x - suspect.x) ** 2 + (p.y - suspect.y) ** 2,
+        (p for p in found.points if p is not first),
+        key=lambda p: (p.x - first.x) ** 2 + (p.y - first.y) ** 2,
     )[:3]
+    which = "of the library" if suspect is None else "near the suspect"
     caption = (
-        f"{counted(len(found.points), 'model')} near the suspect, on the two directions in which "
+        f"{counted(len(found.points), 'model')} {which}, on the two directions in which "
         f"they differ most ({percent(found.explained)} of their spread). Axes have no unit; a "
         "small distance on this map is no evidence."
     )
-    alt = f"Nearest to {suspect.name} on the map: {', '.join(p.name for p in nearest)}."
-    return Plot(caption, alt, (), spots, height=0.55)
+    alt = f"Nearest to {first.name} on the map: {', '.join(p.name for p in nearest)}."
+    return Plot(caption, alt, (), tuple(spots), height=0.55)
+
+
+def _free(x: float, y: float, spots: list[Spot]) -> bool:
+    """Whether a name has room beside its spot; the tree names everyone."""
+    return all(not s.label or abs(s.x - x) > _ROOM[0] or abs(s.y - y) > _ROOM[1] for s in spots)
 
 
 def _tree(found: LibraryMap) -> Plot:

@@ -19,6 +19,7 @@ from provenance.attribution.calibration import (
     validated,
 )
 from provenance.attribution.calibration.fit import fit_line
+from provenance.attribution.ratios import Ratios, Told
 from provenance.errors import SettingsError, UsageError
 
 SPACE = "ab" * 32
@@ -196,6 +197,82 @@ def test_what_is_out_of_scope_gets_no_ratio() -> None:
         proposition = assessed.proposition("same_weights", "none_of_these")
         assert not proposition.assessed
         assert proposition.why_not == assessed.why_not
+
+
+def test_what_could_not_be_validated_gives_no_ratio() -> None:
+    rng = np.random.default_rng(10)
+    both = {25: population(rng, 12, 2, apart=2.0), 100: population(rng, 12, 2, apart=4.0)}
+    found = Calibration.fit(
+        both, name="n", hypothesis="a", against="b", scope=Scope(), population="p", rng=rng
+    )
+    small, large = found.grades
+    grades = (small, large.model_copy(update={"cllr": None}))
+    half = found.model_copy(update={"grades": grades})
+    one, two = half.assess(0.9, Case(outputs=100)), found.assess(0.9, Case(outputs=25))
+    assert one.log10_lr == two.log10_lr
+    none = [g.model_copy(update={"cllr": None}) for g in found.grades]
+    untested = found.model_copy(update={"grades": tuple(none)}).assess(0.9, Case(outputs=100))
+    assert untested.log10_lr is None
+    assert untested.why_not is not None
+    assert "too few units to be tested" in untested.why_not
+
+
+def test_unlike_formats_are_out_of_a_scope_of_alike_ones() -> None:
+    pairs = population(np.random.default_rng(9), 12, 2)
+    case = Case(space=SPACE, outputs=100, unlike_formats=True)
+    assert fitted(pairs).assess(1.0, case).assessed
+    assert fitted(pairs, alike_only=True).assess(1.0, case).why_not == "format_mismatch"
+    alike = case.model_copy(update={"unlike_formats": False})
+    assert fitted(pairs, alike_only=True).assess(1.0, alike).assessed
+
+
+def test_what_is_drawn_agrees_with_what_is_printed() -> None:
+    grade = fitted(population(np.random.default_rng(14), 15, 2)).grades[0]
+    curves = grade.curves
+    assert curves is not None
+    even = curves.priors.index(0.0)
+    assert curves.cost[even] == pytest.approx(grade.cllr, abs=1e-3)
+    assert curves.cost_min[even] == pytest.approx(grade.cllr_min, abs=1e-3)
+    assert curves.cost_nothing[even] == 1.0
+    assert all(a <= b + 1e-3 for a, b in zip(curves.cost_min, curves.cost, strict=True))
+    for shares in (curves.same, curves.different):
+        assert shares[0] == 1.0
+        assert list(shares) == sorted(shares, reverse=True)
+    assert grade.misleading_upper_10 is not None
+    assert grade.misleading_above_10 is not None
+    assert grade.misleading_above_10 < grade.misleading_upper_10 <= 1
+
+
+def test_of_two_that_cover_a_case_the_better_one_on_known_pairs_speaks() -> None:
+    rng = np.random.default_rng(15)
+    good, poor = (fitted(population(rng, 14, 2, apart=a)) for a in (4.0, 1.0))
+    named = [c.model_copy(update={"name": n}) for c, n in ((poor, "a"), (good, "b"))]
+    found = Ratios(SPACE, tuple(named))
+    pair, told = ("same_weights", "none_of_these"), Told("en", 500.0)
+    for score in (-3.0, 0.5, 6.0):
+        assessed = found.weigh(pair, score, (100, 100), told)
+        assert assessed is not None
+        assert assessed.calibration == "b"
+    assert found.bounds(pair) == (
+        min(c.grades[0].bounds[0] for c in named),
+        max(c.grades[0].bounds[1] for c in named),
+    )
+    assert found.weigh(("derived", "none_of_these"), 1.0, (100, 100), told) is None
+
+
+def test_a_case_of_another_genre_is_told_all_genres_that_are_covered() -> None:
+    pairs = population(np.random.default_rng(16), 12, 2)
+    odes, code = (fitted(pairs, genres=(g,)) for g in ("odes", "code"))
+    found = Ratios(SPACE, (odes, code))
+    pair = ("same_weights", "none_of_these")
+    for genre, why in (
+        ("", "Calibrations cover the genres code, odes; this one is not stated."),
+        ("prose", "Calibrations cover the genres code, odes; this one is prose."),
+        ("odes", None),
+    ):
+        assessed = found.weigh(pair, 1.0, (100, 100), Told("en", 500.0, genre))
+        assert assessed is not None
+        assert assessed.why_not == why
 
 
 def test_the_nearest_smaller_number_of_outputs_is_used() -> None:

@@ -1,0 +1,115 @@
+"""What `identify` and `attribute` share: texts in a space, and a library to hold them against."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from provenance.attribution.identification import Scores, Suspect
+from provenance.attribution.known import Known
+from provenance.attribution.ratios import SAME_MODEL
+from provenance.battery import Cell
+from provenance.findings import Coverage, Population
+from provenance.library.parts import PARTS, prompt_digest
+from provenance.library.space import Formats, Space
+from provenance.transcript import Completion, Record, Transcript
+
+__all__ = ["Texts", "covered", "other_genre", "population_of", "scores_in"]
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Completions with the digests of their prompts."""
+
+    completions: tuple[Completion, ...]
+    prompts: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls, records: Iterable[Record], cells: Sequence[Cell], known: Mapping[str, str] | None
+    ) -> Texts:
+        """The answered draws.
+
+        Parameters
+        ----------
+        known
+            Prompt ids of the library with the digests of their words, for recordings that keep no
+            words. An id that is not there stands for itself.
+        """
+        digests = {}
+        for cell in cells:
+            words = "\n".join(m.content for m in cell.messages)
+            by_id = (known or {}).get(cell.probe) or prompt_digest(cell.probe)
+            digests[cell.id] = prompt_digest(words) if words else by_id
+        answered = [(r.completion, digests[r.cell]) for r in records if r.completion is not None]
+        kept = [(c, d) for c, d in answered if c.text.strip()]
+        return cls(tuple(c for c, _ in kept), tuple(d for _, d in kept))
+
+    def laid_out(self) -> NDArray[np.int64]:
+        """Formats of each output, shape (outputs, classes + 1)."""
+        found = [Formats.of([c]) for c in self.completions]
+        return np.array([[*f.having, f.characters] for f in found], dtype=np.int64)
+
+    def in_space(self, space: Space, formats: NDArray[np.int64] | None = None) -> Suspect:
+        """Their rows, parts and prompts; ``formats`` where `laid_out` is known already."""
+        return Suspect(
+            rows=np.asarray(space.rows(self.completions), dtype=np.float64),
+            parts=np.array([int(d, 16) % PARTS for d in self.prompts], dtype=np.int64),
+            prompts=frozenset(self.prompts),
+            asked=self.prompts,
+            formats=self.laid_out() if formats is None else formats,
+        )
+
+
+def scores_in(space: Space) -> Scores:
+    """The score of every pair of bundles in a space."""
+    from provenance.attribution.same_source import scores
+
+    return lambda a, b: scores(a, b, space)
+
+
+def other_genre(known: Known, genre: str) -> tuple[str, dict[str, Any]]:
+    """Why outputs cannot be held against the library's."""
+    return "other_genre", {"genre": genre, "genres": list(known.main.enrolled.stated_genres)}
+
+
+def population_of(known: Known, genre: str, comparable: bool, **values: Any) -> Population:
+    """What a study's numbers rest on: names, scope and bounds of the library."""
+    enrolled = known.main.enrolled
+    sides = [s.ratios for s in (known.main, known.plain) if s is not None and s.ratios is not None]
+    bounds = [b for r in sides if comparable and (b := r.bounds(SAME_MODEL, genre)) is not None]
+    return Population(
+        name=enrolled.library,
+        digest=enrolled.digest,
+        models=len(enrolled),
+        units=len({m.unit for m in enrolled.models}),
+        space=enrolled.space,
+        calibration=", ".join(r.name for r in sides) or None,
+        sources=enrolled.sources,
+        genre=genre or None,
+        genres=enrolled.stated_genres,
+        languages=tuple(sorted({x for r in sides for x in r.languages})),
+        ratio_bounds=(min(b[0] for b in bounds), max(b[1] for b in bounds)) if bounds else None,
+        **values,
+    )
+
+
+def covered(
+    plan: Mapping[str, Any], cells: Sequence[Cell], transcript: Transcript, texts: Texts
+) -> Coverage:
+    """Draws planned and answered; used are those with words."""
+    completed = transcript.completed("suspect")
+    reference = len(transcript.completed("reference"))
+    return Coverage(
+        planned=len(plan["slots"]),
+        completed=len(completed) + reference,
+        used=len(texts.completions),
+        reference=reference,
+        suspect=len(completed),
+        cells_planned=len(cells),
+        cells_used=len({r.cell for r in completed}),
+    )

@@ -1,0 +1,100 @@
+"""What an analysis knows of a library: its models in one or two spaces, and calibrations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from provenance.attribution.enrolled import Enrolled
+from provenance.attribution.habits import Habits
+from provenance.attribution.layouts import RAW
+from provenance.attribution.open_set import needed
+from provenance.attribution.ratios import Ratios
+from provenance.library.parts import ENROLLED, HELD_OUT
+from provenance.library.relations import Relations
+from provenance.library.space import Space
+
+__all__ = ["InSpace", "Known", "level_for"]
+
+STRICT, USUAL = 0.01, 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class InSpace:
+    """The models in one space; calibrations of scores in it, None where there is none."""
+
+    enrolled: Enrolled
+    space: Space
+    ratios: Ratios | None
+
+    @property
+    def view(self) -> str:
+        """In which the space sees texts."""
+        return self.space.view
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A library, as copied into the evidence.
+
+    Attributes
+    ----------
+    main
+        The space that texts are compared in as they stand, if the library has one.
+    plain
+        The space of the canonical view, if the library has that besides.
+    habits, relations
+        Named habits, and labels.
+    genre
+        Of the suspect's prompts, as the user states it; empty: not stated.
+    """
+
+    main: InSpace
+    plain: InSpace | None = None
+    habits: Habits | None = None
+    relations: Relations = field(default_factory=Relations)
+    genre: str = ""
+
+    @property
+    def sees_format(self) -> bool:
+        """Whether the main space is one that a re-formatted suspect looks like another model in."""
+        return self.main.view == RAW
+
+    def genre_of(self, prompts: frozenset[str]) -> str:
+        """As stated, else that of the library's prompts among these; empty where not known."""
+        return self.genre or self.main.enrolled.genre_of(prompts)
+
+    def comparable(self, genre: str) -> bool:
+        """Whether outputs of this genre may be held against the library's."""
+        stated = self.main.enrolled.stated_genres
+        return not stated or genre in stated
+
+    def within(self, genre: str) -> Known:
+        """With the models of one genre, where the library states genres and has it."""
+        if genre not in self.main.enrolled.stated_genres:
+            return self
+        plain, main = self.plain, self.main.enrolled.within(genre)
+        names = {m.name for m in main.models}
+        return replace(
+            self,
+            habits=None if self.habits is None else self.habits.only(names),
+            main=replace(self.main, enrolled=main),
+            plain=None if plain is None else replace(plain, enrolled=plain.enrolled.within(genre)),
+        )
+
+
+def level_for(enrolled: Enrolled, genre: str) -> float:
+    """The level where the user names none: .01, or .05 where the library is too small for that.
+
+    It hangs on the library alone, on how many models have outputs on both halves of the prompts,
+    and is fixed before anything is asked.
+    """
+    kept = enrolled.within(genre) if genre in enrolled.stated_genres else enrolled
+    twice: dict[str, int] = {}
+    for model in kept.models:
+        n = enrolled.n[list(model.sessions)]
+        both = n[:, list(HELD_OUT)].sum() and n[:, list(ENROLLED)].sum()
+        twice[model.genre] = twice.get(model.genre, 0) + int(bool(both))
+    most = int(np.max(list(twice.values()), initial=0))
+    return USUAL if needed(USUAL) <= most < needed(STRICT) else STRICT

@@ -1,0 +1,135 @@
+"""The library behind a study: opened, copied into the evidence, and read back from there."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from provenance import resources
+from provenance.attribution.enrolled import Enrolled, require_space
+from provenance.attribution.habits import Habits
+from provenance.attribution.known import InSpace, Known
+from provenance.attribution.layouts import CANONICAL, RAW
+from provenance.attribution.ratios import Ratios
+from provenance.errors import UsageError
+from provenance.evidence.store import Store
+from provenance.library.population import Library
+from provenance.library.relations import Relations
+from provenance.library.space import Space
+
+__all__ = ["DEFAULT", "Copies", "copies_of", "opened", "read_copies"]
+
+DEFAULT = "default"
+_SECOND = "-canonical"  # ends the names of copies of the canonical view
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """What a store keeps of a library; its models, and the genre that the user states."""
+
+    content: dict[str, Any]
+    enrolled: Enrolled
+    genre: str
+
+
+def opened(library: str | Path | None) -> Library:
+    """The library in a folder; None: the one that ships.
+
+    Raises
+    ------
+    UsageError
+        If there is none.
+    """
+    if library is not None:
+        return Library.open(Path(library))
+    path = resources.configs() / "libraries" / DEFAULT
+    if not path.is_dir():
+        raise UsageError("no library ships with this installation: name one with --library DIR")
+    return Library.open(path)
+
+
+def copies_of(library: Library, space: str | None = None, genre: str | None = None) -> Copies:
+    """What an analysis reads of a library, as JSON.
+
+    Parameters
+    ----------
+    space
+        (The beginning of) a digest: this space alone. None: the library's only space, or its space
+        of texts as they stand and that of the canonical view.
+    genre
+        Of the suspect's prompts, as the user states it.
+
+    Raises
+    ------
+    UsageError
+        If it is not clear which spaces are meant, or the library names other genres only.
+    """
+    main, plain = _spaces(library, space)
+    content, enrolled = _in_space(library, main, "")
+    if plain is not None:
+        content |= _in_space(library, plain, _SECOND)[0]
+    if genre and genre not in enrolled.stated_genres:
+        known = ", ".join(enrolled.stated_genres) or "none"
+        raise UsageError(f"the library {enrolled.library} has no genre {genre!r}; it has: {known}")
+    habits = Habits.of(library)
+    if habits is not None:
+        content["habits"] = habits.to_json()
+    if genre:
+        content["case"] = {"genre": genre}
+    return Copies(content, enrolled, genre or "")
+
+
+def _spaces(library: Library, space: str | None) -> tuple[Space, Space | None]:
+    digests = library.spaces()
+    if space is not None or len(digests) != 2:
+        return library.space(space), None
+    found = {s.view: s for s in map(library.space, digests)}
+    if set(found) != {RAW, CANONICAL}:
+        return library.space(None), None  # says that it has several, and how to choose
+    return found[RAW], found[CANONICAL]
+
+
+def _in_space(library: Library, space: Space, suffix: str) -> tuple[dict[str, Any], Enrolled]:
+    enrolled = Enrolled.of(library, space.digest)
+    ratios = Ratios.of(library, space.digest)
+    content: dict[str, Any] = {
+        f"population{suffix}": enrolled.to_json(),
+        f"space{suffix}": {
+            "digest": space.digest,
+            "file": base64.b64encode(space.to_bytes()).decode("ascii"),
+        },
+    }
+    if ratios is not None:
+        content[f"calibrations{suffix}"] = ratios.to_json()
+    return content, enrolled
+
+
+def read_copies(store: Store) -> Known:
+    """Read back `copies_of` from a store.
+
+    Raises
+    ------
+    EvidenceError, UsageError
+        If a copy cannot be read by this version.
+    """
+    copies = store.copies
+    habits = copies.get("habits")
+    return Known(
+        main=_read(store, ""),
+        plain=_read(store, _SECOND) if f"space{_SECOND}" in copies else None,
+        habits=None if habits is None else Habits.from_json(habits),
+        relations=Relations.model_validate(copies.get("relations", {})),
+        genre=copies.get("case", {}).get("genre", ""),
+    )
+
+
+def _read(store: Store, suffix: str) -> InSpace:
+    copies = store.copies
+    enrolled = Enrolled.from_json(copies[f"population{suffix}"])
+    file = base64.b64decode(copies[f"space{suffix}"]["file"])
+    space = Space.from_bytes(file, str(store.path))
+    require_space(enrolled, space.digest)
+    ratios = copies.get(f"calibrations{suffix}")
+    return InSpace(enrolled, space, None if ratios is None else Ratios.from_json(ratios))
