@@ -30,6 +30,10 @@ Exit codes:
 """
 SHOW_EPILOG = """
 Examples:
+  What the library that ships covers, and how good its calibrations are:
+    provenance library show
+  The same of a library, with Tippett and reliability plots, map and tree:
+    provenance library show --library models --plots figures
   provenance library show gpt-x --library models
   provenance library show gpt-x@2026-03 --library models --json
 
@@ -153,16 +157,40 @@ def _list_library(path: Path, *, json: bool) -> None:
 
 def show(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="A model, or MODEL@VERSION for one version.")
-    ],
-    library: Where,
+        str | None,
+        typer.Argument(
+            metavar="[NAME]",
+            help="A model, or MODEL@VERSION for one version. Without: the library's scope and the "
+            "quality of its calibrations.",
+        ),
+    ] = None,
+    library: Annotated[
+        Path | None,
+        typer.Option(
+            "--library", metavar="DIR", help="The library: a folder. Default: the one that ships."
+        ),
+    ] = None,
+    plots: Annotated[
+        Path | None,
+        typer.Option(
+            "--plots",
+            metavar="DIR",
+            help="Write Tippett and reliability plots, map and tree there, as SVG and PDF.",
+        ),
+    ] = None,
     json: options.Json = False,
 ) -> None:
-    """Show a model of a library: what it was made from, its sessions, and how its texts look."""
-    from provenance.cli import outcome
-    from provenance.library.population import Library
+    """Show a library's calibrations and scope, or one model: labels, sessions, how texts look."""
+    from provenance.cli import library_quality, outcome
+    from provenance.study import libraries
 
-    found = Library.open(library)
+    found = libraries.opened(library)
+    if plots is not None:
+        for path in library_quality.plots(found, plots):
+            print(path, file=sys.stderr)
+    if name is None:
+        library_quality.show(found, json=json)
+        return
     for model in (models := found.models([name])):
         bundles = [found.bundle(id) for id in model.bundles]
         statistics = {b.id: found.statistics(b) for b in bundles}
@@ -235,7 +263,7 @@ def export(
     space: Annotated[
         str | None,
         typer.Option(
-            "--space", metavar="DIGEST", help="Profiles in this space. Default: the only one."
+            "--space", metavar="DIGEST", help="Profiles in this space. Default: in all of them."
         ),
     ] = None,
     json: options.Json = False,
@@ -265,7 +293,8 @@ def export(
         f"{out}: {counted(done.profiles, 'profile')} of {counted(done.models, 'model')}, no texts"
     )
     print(f"SHA-256  {done.sha256}")
-    print(f"Space    {done.spaces[0]}: its file goes along, {library}/spaces/")
+    for digest in done.spaces:
+        print(f"Space    {digest}: its file goes along, {library}/spaces/")
 
 
 def _model_json(model: Model) -> dict[str, Any]:

@@ -21,13 +21,25 @@ Examples:
       --library models
   A library that has its texts and labels already; other seeds give other folds:
     provenance library calibrate --corpus models --seed 7
-  For suspects that may be re-formatted (markdown stripped, spaces changed):
-    provenance library calibrate --corpus models --view canonical --name plain
+  One view only, in half of the time:
+    provenance library calibrate --corpus models --view raw
 
 What it needs: models of 8 makers or more, each with some 100 outputs to the
 same kind of prompts. Units, in the relations file, hold models that share
-weights: they are never on both sides of a split. More about the file:
-`pydoc provenance.library.relations`.
+weights: they are never on both sides of a split.
+
+The relations file, TOML (configs/relations.toml is an example with every key;
+`pydoc provenance.library.relations` says what each means):
+    [models."our-student"]
+    unit = "Meta"                        # whose weights: never split
+    family = "ours"                      # hard to tell apart
+    parent = "llama-3-8b-instruct"       # the checkpoint it was made from
+    teachers = ["big-teacher"]           # whose outputs it was trained on
+    released = 2025-02-01
+    certainty = {parent = "sure", teachers = "likely"}
+
+Two views are fitted: texts as they stand, and the canonical view (without
+case, Markdown and spacing) for pairs whose formats are unlike.
 
 Exit codes:
   0   done    2   too few models, makers or outputs; mistakes in the labels
@@ -77,10 +89,11 @@ def calibrate(
     ] = None,
     view: Annotated[
         str,
-        _option("--view", _FIT, "raw, or canonical: what survives re-formatting.", "VIEW"),
-    ] = "raw",
+        _option("--view", _FIT, "both, raw, or canonical: what survives re-formatting.", "VIEW"),
+    ] = "both",
     genre: Annotated[
-        str, _option("--genre", _FIT, "Of the texts; a ratio holds for it alone.", "NAME")
+        str,
+        _option("--genre", _FIT, "Of texts that state none; a ratio holds for it alone.", "NAME"),
     ] = "",
     language: Annotated[
         str | None,
@@ -113,26 +126,31 @@ def calibrate(
     from provenance.errors import UsageError
     from provenance.library.relations import Relations
 
-    if view not in ("raw", "canonical"):
-        raise UsageError(f"--view {view}: expected raw or canonical")
+    views = ("raw", "canonical") if view == "both" else (view,)
+    if view not in ("both", "raw", "canonical"):
+        raise UsageError(f"--view {view}: expected both, raw or canonical")
     if language not in (None, "en", "other"):
         raise UsageError(f"--language {language}: expected en or other")
     sizes = _sizes(outputs)
     labels = None if relations is None else Relations.load(relations)
     found = _library(corpus, library, labels, licence=licence, date=date)
     seed = secrets.randbelow(2**31) if seed is None else seed
-    done = populations.calibrate(
-        found,
-        name=name or _plain(found.manifest.name),
-        rng=np.random.default_rng(seed),
-        relations=labels,
-        view=view,
-        genre=genre,
-        language=language,
-        outputs=sizes,
-        about={"seed": seed},
-        say=_say(),
-    )
+    called = name or _plain(found.manifest.name)
+    done = {
+        one: populations.calibrate(
+            found,
+            name=called if one == "raw" else f"{called[:38]}-canonical",
+            rng=np.random.default_rng(seed),
+            relations=labels,
+            view=one,
+            genre=genre,
+            language=language,
+            outputs=sizes,
+            about={"seed": seed},
+            say=_say(),
+        )
+        for one in views
+    }
     _show(found, done, seed, json=json)
 
 
@@ -198,39 +216,56 @@ def _say() -> Any:
     return say
 
 
-def _show(library: Library, done: Calibrated, seed: int, *, json: bool) -> None:
+def _show(library: Library, found: dict[str, Calibrated], seed: int, *, json: bool) -> None:
     from provenance.cli import outcome
-    from provenance.cli.words import columns
-    from provenance.dossier.numbers import counted, significant
 
     if json:
         outcome.print_json(
             {
                 "library": str(library.path),
-                "space": done.space,
                 "seed": seed,
-                "models": done.models,
-                "units": done.units,
-                "outputs": done.outputs,
-                "profiles": done.profiles,
-                "relatives_above_1": done.relatives_above_1,
-                "left_out": done.left_out,
-                "calibrations": {
-                    h: {
-                        "name": c.name,
-                        "digest": c.digest,
-                        "control_cllr": c.control_cllr,
-                        "scope": c.scope.model_dump(mode="json"),
-                        "grades": c.summary(),
-                    }
-                    for h, c in done.calibrations.items()
-                },
+                "views": {view: _json(done) for view, done in found.items()},
             }
         )
         return
+    for view, done in found.items():
+        _print(library, done, seed, view)
+    print("Cllr: mean cost in bits, 0 perfect, 1 useless; floor: the best within these bounds")
+    print(f"Scope, limits and plots: provenance library show --library {library.path}")
+
+
+def _json(done: Calibrated) -> dict[str, Any]:
+    return {
+        "space": done.space,
+        "models": done.models,
+        "units": done.units,
+        "outputs": done.outputs,
+        "profiles": done.profiles,
+        "relatives_above_1": done.relatives_above_1,
+        "left_out": done.left_out,
+        "across": [a.model_dump() | {"holds": a.holds} for a in done.across],
+        "calibrations": {
+            h: {
+                "name": c.name,
+                "digest": c.digest,
+                "control_cllr": c.control_cllr,
+                "scope": c.scope.model_dump(mode="json"),
+                "grades": c.summary(),
+            }
+            for h, c in done.calibrations.items()
+        },
+    }
+
+
+def _print(library: Library, done: Calibrated, seed: int, view: str) -> None:
+    from provenance.cli.words import columns
+    from provenance.dossier.numbers import counted, significant
+    from provenance.dossier.text import for_terminal
+
     print(
-        f"{library.path}: {counted(done.models, 'model')} of {counted(done.units, 'unit')}, "
-        f"{counted(done.outputs, 'output')}; space {done.space[:12]}…; seed {seed}"
+        f"{library.path}, {view} view: {counted(done.models, 'model')} of "
+        f"{counted(done.units, 'unit')}, {counted(done.outputs, 'output')}; space "
+        f"{done.space[:12]}…; seed {seed}"
     )
     rows = [("Hypothesis", "outputs", "Cllr", "min", "floor", "LR between", "LR>100, others")]
     for hypothesis, made in done.calibrations.items():
@@ -238,7 +273,7 @@ def _show(library: Library, done: Calibrated, seed: int, *, json: bool) -> None:
             low, high = g.bounds
             rows.append(
                 (
-                    hypothesis,
+                    for_terminal(hypothesis, 60),
                     str(g.outputs),
                     significant(g.cllr),
                     significant(g.cllr_min),
@@ -251,7 +286,7 @@ def _show(library: Library, done: Calibrated, seed: int, *, json: bool) -> None:
             )
     for line in columns(rows, indent=""):
         print(line)
-    control = done.calibrations["same_weights"].control_cllr
+    control = next(iter(done.calibrations.values())).control_cllr
     print(
         f"Control with shuffled labels: Cllr {significant(control)} (1 says nothing, as it should)"
     )
@@ -259,5 +294,7 @@ def _show(library: Library, done: Calibrated, seed: int, *, json: bool) -> None:
         share = f"{100 * done.relatives_above_1:.0f}%"
         print(f"Relatives: {share} of pairs within a unit get a ratio above 1 for same_weights")
     for why_not in done.left_out.values():
-        print(f"No ratio for {why_not}")
-    print("Cllr: mean cost in bits, 0 perfect, 1 useless; floor: the best within these bounds")
+        print(for_terminal(f"No ratio for {why_not}", 300))
+    if done.across and not all(a.holds for a in done.across):
+        print("Ratios do not hold on a genre that was left out: each genre has its own")
+    print()

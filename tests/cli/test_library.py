@@ -233,27 +233,47 @@ def test_calibrate_makes_a_library_that_can_be_shared(run, recordings):
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     library = Library.open(Path("recordings-library"))
-    for part in ("9 models of 9 units", "same_weights  10", "shuffled labels", "seed 5"):
+    for part in ("raw view", "canonical view", "9 models of 9 units", "same_weights  10",
+                 "shuffled labels", "seed 5"):  # fmt: skip
         assert part in done.stdout, part
+    shown = run("library", "show", "--library", library.path, "--plots", "figures")
+    assert shown.exit_code == 0, shown.output
+    for part in ("covers genres any", "formats alike", "cannot exceed", "Shuffled labels"):
+        assert part in shown.stdout, part
+    made = sorted(p.name for p in Path("figures").glob("*.svg"))
+    assert made == sorted(
+        f"{n}.svg"
+        for n in (
+            "map", "tree", "recordings-library-same_weights-ece",
+            "recordings-library-same_weights-tippett",
+            "recordings-library-canonical-same_weights-ece",
+            "recordings-library-canonical-same_weights-tippett",
+        )
+    )  # fmt: skip
+    told = json.loads(run("library", "show", "--library", library.path, "--json").stdout)
+    assert [c["name"] for c in told["calibrations"]] == [
+        "recordings-library-canonical-same_weights", "recordings-library-same_weights",
+    ]  # fmt: skip
     assert "prompts.parquet holds no recordings" in done.stderr
     assert (library.path / "calibrations" / "recordings-library-same_weights.json").is_file()
     listed = json.loads(run("library", "list", library.path, "--json").stdout)
     assert all(m["spaces"] == listed["spaces"] for m in listed["models"])
     shared = run("library", "export", "--library", library.path, "--out", "p.parquet", "--json")
     sent = json.loads(shared.stdout)
-    assert (sent["profiles"], sent["models"]) == (9, 9)
+    assert (sent["profiles"], sent["models"]) == (18, 9)
     taken = run("library", "add", "p.parquet", "--library", "theirs", "--json")
     received = json.loads(taken.stdout)
     assert received["files"][0]["sha256"] == sent["sha256"]
-    assert received["spaces_missing"] == sent["spaces"]
+    assert sorted(received["spaces_missing"]) == sorted(sent["spaces"])
+    assert len(sent["spaces"]) == 2
     assert Library.open(Path("theirs")).models()[0].label.unit == "u0"
     again = run("library", "calibrate", "--corpus", library.path, "--outputs", "10", "--seed", 5,
-                "--name", "again", "--json")  # fmt: skip
+                "--name", "again", "--view", "raw", "--json")  # fmt: skip
     found = json.loads(again.stdout)
-    assert found["calibrations"]["same_weights"]["grades"][0]["pairs_same"] > 0
+    assert found["views"]["raw"]["calibrations"]["same_weights"]["grades"][0]["pairs_same"] > 0
     late = run("library", "add", "new", "replay:recordings/all.parquet,model=m3", "--library",
                library.path, "--session", "later")  # fmt: skip
-    assert "2 profiles made" in late.stdout  # one in each space
+    assert "3 profiles made" in late.stdout  # one in each space
 
 
 def test_what_cannot_be_calibrated_says_what_is_missing(run, recordings, corpus):

@@ -1,0 +1,169 @@
+"""How good a library's calibrations are: what ``provenance library show`` prints without a name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from provenance.attribution.calibration import Calibration
+    from provenance.library.population import Library
+
+_ON_THE_MAP = 40
+
+
+def calibrations_of(library: Library) -> list[Calibration]:
+    """All of them, by name."""
+    from provenance.attribution.ratios import Ratios
+
+    found = [r for s in library.spaces() if (r := Ratios.of(library, s)) is not None]
+    return sorted((c for r in found for c in r.calibrations), key=lambda c: c.name)
+
+
+def show(library: Library, *, json: bool) -> None:
+    """Models, scope and quality."""
+    from provenance.cli import outcome
+    from provenance.cli.words import columns
+    from provenance.dossier.numbers import counted
+    from provenance.dossier.text import for_terminal
+
+    found = calibrations_of(library)
+    bundles = library.bundles()
+    genres = sorted({b.genre for b in bundles if b.genre})
+    sources = sorted({f"{b.source} ({b.licence})" for b in bundles})
+    if json:
+        outcome.print_json(
+            {
+                "library": library.manifest.model_dump(mode="json"),
+                "models": len({b.name for b in bundles}),
+                "genres": genres,
+                "sources": sources,
+                "spaces": library.spaces(),
+                "calibrations": [
+                    c.model_dump(mode="json", exclude={"grades"}) | {"grades": c.summary()}
+                    for c in found
+                ],
+            }
+        )
+        return
+    head = [
+        ("library", f"{library.manifest.name}: {counted(len({b.name for b in bundles}), 'model')}"),
+        ("genres", ", ".join(genres) or "not stated"),
+        ("sources", "; ".join(sources)),
+    ]
+    for line in columns([(a, for_terminal(b, 300)) for a, b in head], indent=""):
+        print(line)
+    if not found:
+        print("No calibration: `provenance library calibrate` makes them.")
+    for calibration in found:
+        print()
+        _print(calibration)
+
+
+def _print(c: Calibration) -> None:
+    from provenance.cli.words import columns
+    from provenance.dossier.numbers import significant
+    from provenance.dossier.text import for_terminal
+
+    scope = c.scope
+    low, high = scope.characters or (0.0, float("inf"))
+    covers = [
+        f"genres {', '.join(scope.genres) or 'any'}",
+        f"languages {', '.join(scope.languages) or 'any'}",
+        f"{low:,.0f} to {high:,.0f} characters on average",
+        *(["formats alike"] if scope.alike_only else []),
+    ]
+    print(for_terminal(f"{c.name}: {c.hypothesis} against {c.against}", 160))
+    print(for_terminal(f"  {c.population}; units kept apart: {', '.join(c.units)}", 400))
+    print(for_terminal(f"  covers {'; '.join(covers)}", 300))
+    rows = [("  outputs", "Cllr", "min", "floor", "LR between", "LR>10, others", "at most")]
+    rows += [
+        (
+            f"  {g.outputs}",
+            significant(g.cllr),
+            significant(g.cllr_min),
+            significant(g.floor),
+            f"1/{10 ** -g.bounds[0]:.0f} and {10 ** g.bounds[1]:.0f}",
+            _share(g.misleading_above_10),
+            _share(g.misleading_upper_10),
+        )
+        for g in c.grades
+    ]
+    for line in columns(rows, indent=""):
+        print(line)
+    tested = [g for g in c.grades if g.cllr is not None]
+    if len(tested) < len(c.grades):
+        print("  Without a Cllr the units were too few for a test, and no ratio is given.")
+    most = max((10 ** g.bounds[1] for g in tested), default=1.0)
+    if most <= 100:
+        print(f"  Few units: a ratio cannot exceed {most:.0f}, whatever the texts.")
+    print(f"  Shuffled labels: Cllr {significant(c.control_cllr)} (1 says nothing, as it should)")
+    for a in c.across:
+        said = "holds" if a.holds else "does not hold"
+        print(
+            for_terminal(
+                f"  Without {a.left_out} in the fit, on it at {a.outputs} outputs: Cllr "
+                f"{significant(a.cllr)}, {_share(a.misleading_above_10)} of others above 10: "
+                f"{said}",
+                200,
+            )
+        )
+
+
+def _share(value: float | None) -> str:
+    return "unknown" if value is None else f"{100 * value:.2g}%"
+
+
+def plots(library: Library, folder: Path) -> list[Path]:
+    """Tippett and ECE curves of each calibration, map and tree of each space: SVG, and PDF."""
+    from provenance.dossier import standalone
+    from provenance.dossier.sections import quality
+    from provenance.errors import EvidenceError, MissingExtra
+
+    figures: dict[str, Any] = {}
+    for c in calibrations_of(library):
+        largest = next((g for g in reversed(c.grades) if g.curves is not None), None)
+        if largest is not None and largest.curves is not None:
+            figures[f"{c.name}-tippett"] = quality.tippett(largest.curves, c.name, largest.outputs)
+            figures[f"{c.name}-ece"] = quality.ece(largest.curves, c.name, largest.outputs)
+    figures |= _maps(library)
+    written = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, figure in figures.items():
+            content = standalone.to_svg(figure)
+            path = folder / f"{name}.svg"
+            path.write_text(content, encoding="utf-8")
+            written.append(path)
+            try:
+                made = standalone.to_pdf(content)
+            except MissingExtra:
+                continue  # SVG needs nothing
+            path.with_suffix(".pdf").write_bytes(made)
+            written.append(path.with_suffix(".pdf"))
+    except OSError as error:
+        raise EvidenceError(f"cannot write in {folder}: {error.strerror or error}") from None
+    return written
+
+
+def _maps(library: Library) -> dict[str, Any]:
+    """Map and tree of each genre in the first space that texts are compared in as they stand."""
+    from provenance.attribution.enrolled import Enrolled
+    from provenance.attribution.maps import library_map
+    from provenance.dossier.sections import origin
+
+    digests = [s for s in library.spaces() if (library.path / "spaces" / f"{s}.npz").is_file()]
+    spaces = sorted(map(library.space, digests), key=lambda s: s.view != "raw")
+    if not spaces:
+        return {}
+    enrolled = Enrolled.of(library, spaces[0].digest)
+    found: dict[str, Any] = {}
+    for genre in enrolled.stated_genres or ("",):
+        own = enrolled.within(genre) if genre else enrolled
+        made = library_map(own, most=_ON_THE_MAP)
+        if made is None:
+            continue
+        label = f"-{genre}" if genre else ""
+        for kind, plot in zip(("map", "tree"), origin.plots(made), strict=False):
+            found[f"{kind}{label}"] = plot
+    return found
