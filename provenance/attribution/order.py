@@ -145,7 +145,9 @@ def _duplicates(observations: Observations, role: Role) -> Finding | None:
         texts: Sequence[str] = [
             t for r, t in zip(cell.records, cell.texts, strict=True) if r.role == role
         ]
-        share = duplicate_share(texts)
+        # Copies are what temperature 0 gives.
+        cold = cell.cell.decoding.get("temperature") == 0
+        share = None if cold else duplicate_share(texts)
         if share is not None:
             shares.append(share)
             total += len(texts)

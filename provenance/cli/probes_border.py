@@ -15,18 +15,19 @@ if TYPE_CHECKING:
 
 EPILOG = """
 Examples:
-  Which prompts would show 8-bit weights? Ask the reference, then compare with what is found:
+  Which prompts show 8-bit weights? Ask the reference, then compare:
     provenance probes border transformers:models/qwen3-8b --out border.toml
-    provenance compare transformers:models/qwen3-8b prod --config endpoints.toml \\
-      --battery border.toml
-  Far sharper, and one token a candidate, where the reference lists log probabilities:
-    provenance probes border transformers:models/qwen3-8b --logprobs --out border.toml
+    provenance compare transformers:models/qwen3-8b prod \\
+      --config endpoints.toml --battery border.toml
+  Far sharper where the reference lists log probabilities:
+    provenance probes border vendor --config endpoints.toml --logprobs \\
+      --out border.toml
   Candidates of one's own, twenty cells, at temperature 0 only:
-    provenance probes border vendor --config endpoints.toml --candidates mine.toml \\
-      --cells 20 --free-draws 0 --out border.toml
+    provenance probes border vendor --config endpoints.toml --cells 20 \\
+      --candidates mine.toml --free-draws 0 --out border.toml
 
 Exit codes:
-  0   done    1   no answer at all, or a fault    2   usage: nothing to ask, nothing found
+  0   done    1   no answer, or a fault    2   usage: nothing to ask or found
   20  stopped by the budget; the same command with a larger one resumes
   130 interrupted; the same command resumes
 """

@@ -21,7 +21,7 @@ VERBS = [
     ),
 ]
 PAGES = [(v,) for v in VERBS] + [
-    *(("probes", v) for v in ("list", "show", "check", "generate")),
+    *(("probes", v) for v in ("list", "show", "check", "generate", "border")),
     *(("library", v) for v in ("add", "list", "show", "export", "calibrate", "band")),
 ]
 
