@@ -176,7 +176,7 @@ def prepare(
     ladder = settings.ladder
     if ladder is None:
         ladder = max(sum(d) for d in questions.draws.values()) >= _LADDER_FROM
-    likelihood = _scored(providers, settings)
+    likelihood = question == "compare" and _scored(providers, settings)
     price_file = Path(settings.prices) if settings.prices else None
     prices = {role: find_price(endpoint, price_file) for role, endpoint in endpoints.items()}
     header = {

@@ -157,6 +157,18 @@ def test_a_study_that_was_interrupted_scores_what_is_left(study, sides):
     assert _found(done, "likelihood").values["cells"] == 4
 
 
+def test_an_anchor_needs_no_weights_and_is_not_scored(sides, tmp_path):
+    from provenance.sampling.prepare import prepare
+
+    settings = Settings(battery=str(tmp_path / "b.toml"), likelihood=True)
+    for question, scored in (("anchor", False), ("compare", True)):
+        pair = {"reference": Scoring(sides("reference")), "suspect": sides("reference")}
+        made = prepare(pair, settings, environment={}, question=question)
+        assert made.likelihood is scored
+    pair["reference"] = sides("flatter")
+    assert not prepare(pair, settings, environment={}, question="anchor").likelihood
+
+
 @pytest.mark.local
 @pytest.mark.slow
 @pytest.mark.xdist_group("local")
