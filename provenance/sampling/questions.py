@@ -185,17 +185,40 @@ def _check_stale(reference: ReplayProvider, name: str, asked: str, settings: Set
         )
 
 
-def stored_reference_warnings(questions: Questions, replays: Sequence[Role]) -> list[str]:
-    """Warnings of the plan where a stored reference is small (statistics: six to one, fifteen)."""
-    if "reference" not in replays or "suspect" in replays or "suspect" not in questions.draws:
+def reference_warnings(
+    questions: Questions, replays: Sequence[Role], *, sequential: bool
+) -> list[str]:
+    """Warnings of the plan where the reference is small (statistics: six to one, fifteen).
+
+    A stored reference is what the suspect is held against; a sequential test spends a reference
+    draw a pair and bets on what it learnt from the others.
+    """
+    if "suspect" in replays or not {"reference", "suspect"} <= questions.draws.keys():
         return []
-    small = few = 0
-    for n, m in zip(questions.draws["reference"], questions.draws["suspect"], strict=True):
-        small += n < 15
-        few += n < 6 * m
+    stored = "reference" in replays
+    if not stored and not sequential:
+        return []
+    small, few = short_of_reference(questions.draws["reference"], questions.draws["suspect"])
+    kind = "stored reference draws" if stored else "reference draws"
+    why = (
+        ": the sequential test sees little before it has learnt the reference. "
+        "--reference-draws asks for more."
+        if sequential and not stored
+        else "."
+    )
     warnings = []
     if small:
-        warnings.append(f"{small} cells have fewer than 15 stored reference draws.")
+        warnings.append(f"{_so_many(small)} fewer than 15 {kind}.")
     if few:
-        warnings.append(f"{few} cells have fewer than 6 stored reference draws to a suspect's.")
+        warnings.append(f"{_so_many(few)} fewer than 6 {kind} to a suspect's{why}")
     return warnings
+
+
+def short_of_reference(reference: Sequence[int], suspect: Sequence[int]) -> tuple[int, int]:
+    """Cells with fewer than 15 reference draws, and with fewer than 6 to a suspect's."""
+    pairs = [(n, m) for n, m in zip(reference, suspect, strict=True) if n and m]
+    return sum(n < 15 for n, _ in pairs), sum(n < 6 * m for n, m in pairs)
+
+
+def _so_many(number: int) -> str:
+    return "1 cell has" if number == 1 else f"{number} cells have"
