@@ -218,7 +218,14 @@ def fit(
         "documents": len(training.models),
         **(about or {}),
     }
-    return Space(training.view, channels, finish, between, within, described)
+    # In memory as a file gives them back: sums in another order differ in the last digits.
+    laid = {n: replace(c, projection=_rowwise(c.projection)) for n, c in channels.items()}
+    finish = replace(finish, turn=_rowwise(finish.turn))
+    return Space(training.view, laid, finish, between, within, described)
+
+
+def _rowwise(values: Small) -> Small:
+    return np.ascontiguousarray(values)
 
 
 def _coordinates(training: Training, channels: Mapping[str, Channel]) -> Small:

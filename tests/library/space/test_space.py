@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
@@ -96,6 +97,24 @@ def test_the_same_seed_gives_the_same_space(habits: dict[str, np.ndarray]) -> No
         return fit(read(documents), rng=np.random.default_rng(6), sizes=SMALL)
 
     assert make().digest == make().digest
+
+
+def test_a_space_of_one_channel(habits: dict[str, np.ndarray]) -> None:
+    """What is fitted on some of the signatures reads these alone, and is saved as such."""
+    rng = np.random.default_rng(9)
+    documents = [
+        Labelled(name, name, f"p{i}", text)
+        for name, shares in habits.items()
+        for i, text in enumerate(texts(rng, shares, 12))
+    ]
+    training = read(documents)
+    one = replace(training, counts={"word_ngrams": training.counts["word_ngrams"]})
+    made = fit(one, rng=np.random.default_rng(6), sizes=SMALL)
+    assert list(made.channels) == ["word_ngrams"]
+    again = Space.from_bytes(made.to_bytes())
+    assert again.digest == made.digest
+    assert "skeleton" not in again.signatures
+    assert np.array_equal(again.rows(["W0a w1e."]), made.rows(["W0a w1e."]))
 
 
 def test_what_cannot_be_fitted() -> None:
