@@ -1,0 +1,141 @@
+"""The library that ships: what it covers, that it holds no text, and what a study says with it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import provenance
+from provenance import resources
+from provenance.attribution.calibration import Calibration
+from provenance.library.population import Library
+from provenance.study import libraries
+
+FOLDER = resources.configs() / "libraries" / "default"
+MEGABYTES = 12
+WORDS = "the of a to we have so that it is then each box has two balls and one of them"
+
+
+@pytest.fixture(scope="module")
+def library():
+    return libraries.opened(None)
+
+
+@pytest.fixture(scope="module")
+def calibrations():
+    return [
+        Calibration.read(p.read_bytes(), p.name) for p in sorted(FOLDER.glob("calibrations/*.json"))
+    ]
+
+
+def test_it_is_small_and_holds_no_text(library):
+    size = sum(f.stat().st_size for f in FOLDER.rglob("*") if f.is_file())
+    assert size < MEGABYTES * 1e6
+    assert not (FOLDER / "bundles").exists()
+    assert not any(b.has_texts for b in library.bundles())
+
+
+def test_it_comes_from_sources_whose_terms_allow_it(library):
+    assert {b.licence for b in library.bundles()} == {"CC0-1.0", "Apache-2.0"}
+    notice = (FOLDER / "NOTICE.md").read_text(encoding="utf-8")
+    for source in {b.source for b in library.bundles()}:
+        assert source in notice
+    labels = library.relations()
+    assert all(labels.of(b.model).certain("unit") == "sure" for b in library.bundles())
+
+
+def test_every_calibration_says_what_it_covers_and_how_it_did_elsewhere(library, calibrations):
+    assert calibrations
+    genres = {b.genre for b in library.bundles()}
+    for c in calibrations:
+        assert c.scope.space in library.spaces()
+        assert set(c.scope.genres) <= genres
+        assert c.scope.languages == ("en",)
+        assert c.control_cllr is not None
+        assert c.control_cllr > 0.9
+        # Ratios for any genre only where each genre that was left out bore them out.
+        assert len({a.left_out for a in c.across}) >= 2
+        if not c.scope.genres:
+            assert all(a.holds for a in c.across)
+        for grade in c.grades:
+            low, high = grade.bounds
+            assert 10**high <= len(c.units) * (len(c.units) - 1) / 2 + 1
+            assert 10**-low <= len(c.units) + 1 + 1e-9
+            assert (grade.curves is None) == (grade.cllr is None)
+        assert any(grade.cllr is not None for grade in c.grades)
+    views = {library.space(c.scope.space).view for c in calibrations}
+    assert views == {"raw", "canonical"}
+
+
+def recording(folder: Path, name: str, n: int = 40) -> str:
+    rng = np.random.default_rng(n)
+    words = WORDS.split()
+    rows = [
+        {
+            "model": name,
+            "prompt_id": f"q{i}",
+            "sample": 0,
+            "output": " ".join(rng.choice(words, 60)).capitalize() + ".",
+        }
+        for i in range(n)
+    ]
+    path = folder / f"{name}.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    return f"replay:{path}"
+
+
+def test_without_a_genre_no_model_is_named_or_excluded(tmp_path):
+    study = provenance.identify(
+        recording(tmp_path, "mystery"), formats=["md"], seed=1, store=tmp_path / "s"
+    )
+    document = study.document
+    assert study.verdict.label == "inconclusive"
+    assert study.verdict.reasons[0].code == "other_genre"
+    assert all(c.p_value is None and c.log10_lr is None for c in document.candidates)
+    assert len(document.candidates) > 70
+    assert document.population.name == "default"
+    assert set(document.population.genres) == {"arithmetic", "code", "puzzles"}
+    text = study.written["md"].read_text(encoding="utf-8")
+    assert "--genre" in re.sub(r"\\", "", text)
+    assert provenance.verify(study.store).ok
+
+
+def test_within_a_genre_what_no_model_writes_is_none_of_them(tmp_path):
+    study = provenance.identify(
+        recording(tmp_path, "mystery"), genre="puzzles", formats=[], seed=1, store=tmp_path / "s"
+    )
+    population = study.document.population
+    assert (population.alpha, population.genre) == (0.05, "puzzles")
+    assert population.decidable
+    assert population.ratio_bounds is not None
+    assert study.verdict.label in ("none_of_these", "inconclusive")
+    assert all((c.log10_lr or -1) <= 1 for c in study.document.candidates)
+    assert population.false_inclusion is not None
+
+
+def test_attribute_needs_no_library_either(tmp_path):
+    study = provenance.attribute(
+        recording(tmp_path, "a", 40), reference=recording(tmp_path, "b", 41), genre="puzzles",
+        formats=[], seed=1, store=tmp_path / "s",
+    )  # fmt: skip
+    first = study.document.propositions[0]
+    assert first.assessed or first.why_not
+    assert study.document.population.name == "default"
+    assert [p.why_not for p in study.document.propositions if p.hypothesis == "derived"] == [
+        "No calibration covers this battery."
+    ]
+
+
+def test_it_is_read_where_nothing_may_be_written(tmp_path):
+    copy = tmp_path / "default"
+    shutil.copytree(FOLDER, copy)
+    before = sorted(p.relative_to(copy) for p in copy.rglob("*"))
+    copies = libraries.copies_of(Library.open(copy))
+    assert "habits" in copies.content
+    assert {"population", "space", "population-canonical", "space-canonical"} <= set(copies.content)
+    assert sorted(p.relative_to(copy) for p in copy.rglob("*")) == before
