@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -27,6 +28,9 @@ Examples:
     provenance plan a b --config endpoints.toml --draws 40
   Does a side think before it answers? What would that cost? (two requests)
     provenance plan a b --config endpoints.toml --pilot
+  Which questions see a substitute that answers a fifth, nine times in ten?
+    provenance plan a b --config endpoints.toml --target-power 0.9 \\
+      --share 0.2 --write chosen.toml
   For a program:
     provenance plan a b --config endpoints.toml --json
 
@@ -46,6 +50,23 @@ def plan(
             "--pilot", help="Send two requests a side, to learn whether it thinks and how much."
         ),
     ] = False,
+    target_power: Annotated[
+        float | None,
+        typer.Option(
+            "--target-power",
+            metavar="P",
+            help="Instead: choose questions (of core, or --battery) and draws that reach this "
+            "power for the median substitute of the panel, with the fewest tokens.",
+        ),
+    ] = None,
+    share: Annotated[
+        float,
+        typer.Option("--share", metavar="P", help="Share that the substitute answers, for it."),
+    ] = 0.1,
+    write: Annotated[
+        Path | None,
+        typer.Option("--write", metavar="FILE", help="Write the chosen questions as a battery."),
+    ] = None,
     json: options.StudyJson = False,
     **flags: Any,
 ) -> None:
@@ -55,9 +76,15 @@ def plan(
     names the smallest share of foreign answers that this plan would detect, for every model of
     the panel.
     """
-    from provenance.cli import outcome, prepared
+    from provenance.cli import outcome, prepared, target
+    from provenance.errors import UsageError
 
     settings, config = prepared.read(flags)
+    if target_power is not None:
+        target.found((reference, suspect), settings, target_power, share, write, json=json)
+        return
+    if write is not None:
+        raise UsageError("--write needs --target-power: which power should the battery have?")
     made = prepared.prepare_comparison(reference, suspect, settings, config)
     ready = made.prepared
     pilots: dict[Role, Pilot] = {}
