@@ -18,7 +18,7 @@ from provenance.stats.multiplicity import holm
 from provenance.stats.permutation import PermutationNull
 from provenance.stats.serial import serial_test
 from provenance.stats.switch import SwitchResult, switch_test
-from provenance.transcript import ROLES, Role
+from provenance.transcript import ROLES, Record, Role
 
 _RESAMPLES = 999
 # Easily reached: where in doubt the repeats are a cache's, and no moment is named.
@@ -49,7 +49,7 @@ def examine_switch(
         cells = observations.used()
         found[role] = switch_test(
             [sequence(cell, role) for cell in cells],
-            [_times(cell, role) for cell in cells],
+            [_times(observations, cell, role) for cell in cells],
             resamples=_RESAMPLES,
             rng=np.random.default_rng([seed, 12, ROLES.index(role)]),
         )
@@ -59,18 +59,40 @@ def examine_switch(
     level = float(rules["serial_alpha"])
     findings, reasons = [], []
     for role, p in zip(timed, adjusted, strict=True):
-        outcome, when = found[role], _utc(found[role].moment)
-        findings.append(_finding(role, outcome, float(p), when, level))
+        outcome = found[role]
+        findings.append(_finding(role, outcome, float(p), level))
         repeating = order.repeats[role][0] <= level
         if p <= level and not (repeating and _still_repeats(observations, role, outcome, seed)):
-            values = {"side": role, "p": float(p), "when_utc": when}
+            values: dict[str, Any] = {"side": role, "p": float(p), "after": outcome.before}
+            if outcome.moment is not None:
+                values["when_utc"] = _when(observations, role, outcome.moment)
             reasons.append(("changed_during_study", values))
     return Switching(tuple(findings), reasons)
 
 
-def _times(cell: CellObservations, role: Role) -> NDArray[np.float64]:
-    moments = (r.started_utc or "" for r in cell.records if r.role == role)
-    return np.array(sorted(datetime.fromisoformat(text).timestamp() for text in moments))
+def _times(observations: Observations, cell: CellObservations, role: Role) -> NDArray[np.float64]:
+    """When each draw was asked: its slot where the plan set the order, else the recorded time.
+
+    Slots are the same whatever the concurrency, so that the same seed gives the same numbers.
+    """
+    records = [r for r in cell.records if r.role == role]
+    if observations.blocked:
+        return np.array(sorted(float(r.slot) for r in records))
+    return np.array(sorted(_timestamp(r) for r in records))
+
+
+def _timestamp(record: Record) -> float:
+    return datetime.fromisoformat(record.started_utc or "").timestamp()
+
+
+def _when(observations: Observations, role: Role, moment: float) -> str:
+    """The recorded time of the last draw before the moment."""
+    records = [r for cell in observations.used() for r in cell.records if r.role == role]
+    if observations.blocked:
+        before = [_timestamp(r) for r in records if r.slot <= moment]
+    else:
+        before = [t for r in records if (t := _timestamp(r)) <= moment]
+    return datetime.fromtimestamp(max(before), UTC).isoformat(timespec="seconds")
 
 
 def _still_repeats(
@@ -79,16 +101,14 @@ def _still_repeats(
     """Whether answers repeat each other before the moment and after it, each part by itself."""
     parts = []
     for cell in observations.used():
-        codes, times = sequence(cell, role), _times(cell, role)
+        codes, times = sequence(cell, role), _times(observations, cell, role)
         later = times > (outcome.moment or 0.0)
         parts += [codes[~later], codes[later]]
     null = PermutationNull(np.random.default_rng([seed, 13]), resamples=_RESAMPLES)
     return serial_test(parts, null=null).p_repeat <= _STILL
 
 
-def _finding(
-    role: Role, outcome: SwitchResult, adjusted: float, when: str | None, level: float
-) -> Finding:
+def _finding(role: Role, outcome: SwitchResult, adjusted: float, level: float) -> Finding:
     return Finding(
         name=f"switch/{role}",
         p_value=outcome.p_value,
@@ -110,11 +130,5 @@ def _finding(
             "answers permuted within cell; Holm over the two sides"
         ),
         citation="Phipson & Smyth 2010",
-        values={"when_utc": when, "resamples": _RESAMPLES},
+        values={"after": outcome.before, "resamples": _RESAMPLES},
     )
-
-
-def _utc(moment: float | None) -> str | None:
-    if moment is None:
-        return None
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from provenance.dossier.numbers import count, counted, moment, p_value
+from provenance.dossier.numbers import count, counted, moment, p_value, percent
 from provenance.dossier.reasons import _reason
 from provenance.findings import BenignBand, Finding
 
@@ -126,9 +126,12 @@ def band_unusable(band: str, alpha: float, left_out: int) -> str:
 
 
 @_reason
-def changed_during_study(side: str, p: float, when_utc: str | None = None) -> str:
+def changed_during_study(
+    side: str, p: float, after: float | None = None, when_utc: str | None = None
+) -> str:
     """A side's answers changed at some moment."""
     when = f" at about {moment(when_utc)}" if when_utc else ""
+    when += f", after {percent(after)} of its draws" if after is not None else ""
     return (
         f"The answers of the {side} changed{when} (p = {p_value(p)}, exploratory). A share of "
         "requests that another model answers may have changed then, or the deployment."

@@ -27,6 +27,8 @@ class SwitchResult:
         Is there a moment before and after which the answers differ?
     moment
         Time of the last draw before the moment that stands out most; None where no answer varies.
+    before
+        Share of the draws up to that moment, it included; None likewise.
     distance
         Estimated squared distance of the answers before and after it, mean over cells with two
         draws on either side; None without one. Chosen where it is largest: too large on average.
@@ -36,6 +38,7 @@ class SwitchResult:
 
     p_value: float
     moment: float | None
+    before: float | None
     distance: float | None
     draws: int
 
@@ -85,7 +88,7 @@ def switch_test(
             kept.append((first_appearance(np.asarray(codes)[order]), np.asarray(at)[order]))
     draws = sum(len(codes) for codes, _ in kept)
     if draws < 4 or all(codes.max() == 0 for codes, _ in kept):
-        return SwitchResult(1.0, None, None, draws)
+        return SwitchResult(1.0, None, None, None, draws)
     moments = np.unique(
         np.quantile(
             np.concatenate([at for _, at in kept]),
@@ -101,7 +104,7 @@ def switch_test(
     # A moment at which nothing varies under permutation is no candidate.
     varies = np.ptp(total, axis=0) > 1e-9
     if not varies.any():
-        return SwitchResult(1.0, None, None, draws)
+        return SwitchResult(1.0, None, None, None, draws)
     scores = normal_scores(total[:, varies], total[:, varies])
     largest = scores.max(axis=1)
     # Scores are on one scale for the test; the moment itself is where the sum is largest, as least
@@ -110,6 +113,7 @@ def switch_test(
     return SwitchResult(
         p_value=p_value(float(largest[0]), largest[1:], exact=False),
         moment=place,
+        before=float(np.mean(np.concatenate([at for _, at in kept]) <= place)),
         distance=_distance(kept, place),
         draws=draws,
     )

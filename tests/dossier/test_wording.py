@@ -72,6 +72,7 @@ VALUES: dict[str, Any] = {
     "left_out": 2,
     "band": "example",
     "groups": 99,
+    "after": 0.4,
     "when_utc": "2026-11-20T09:30:11+00:00",
 }
 FORBIDDEN = re.compile(

@@ -44,6 +44,7 @@ def test_it_names_the_moment(at):
     found = switch_test(codes, times, resamples=199, rng=rng)
     assert found.p_value <= 0.01
     assert abs(found.moment - at) < 0.1
+    assert found.before == pytest.approx(found.moment, abs=0.06)  # times are uniform here
     assert found.distance > 0
     assert found.draws == 480
 
