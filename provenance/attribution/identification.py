@@ -37,7 +37,15 @@ from provenance.library.parts import ENROLLED, HELD_OUT, PARTS
 from provenance.library.population import Moments
 from provenance.library.space.formats import Formats
 
-__all__ = ["Compared", "Identification", "Suspect", "View", "identify", "own_bundles"]
+__all__ = [
+    "Compared",
+    "Identification",
+    "Suspect",
+    "View",
+    "aligned",
+    "identify",
+    "own_parts",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -150,6 +158,16 @@ class Identification:
         found: Flags = self.unlike & ~np.isnan(self.plain)
         return found
 
+    @property
+    def mostly_canonical(self) -> bool:
+        """Whether that view decides most models, as for a suspect that was re-formatted."""
+        return int(self.canonical.sum()) * 2 > int(np.sum(~np.isnan(self.scores)))
+
+    @property
+    def shown(self) -> Floats:
+        """Scores to put the models in order by: in the view that decides most of them."""
+        return self.plain if self.plain is not None and self.mostly_canonical else self.scores
+
 
 @dataclass(frozen=True, slots=True)
 class Compared:
@@ -255,8 +273,8 @@ def identify(
     raw = _Tested.of(compared, scores, alpha)
     second = found = None
     if plain is not None:
-        aligned = _aligned(plain.enrolled, enrolled)
-        second = _Tested.of(Compared.of(plain.suspect, aligned, alpha), plain.scores, alpha)
+        theirs_plain = aligned(plain.enrolled, enrolled)
+        second = _Tested.of(Compared.of(plain.suspect, theirs_plain, alpha), plain.scores, alpha)
     if second is not None:
         found = either(raw.found, second.found, strange, alpha=alpha)
     return Identification(
@@ -321,7 +339,7 @@ def _kept(bundles: Sequence[Moments | None], chosen: Flags) -> list[Moments]:
     return [m for m, keep in zip(bundles, chosen, strict=True) if keep and m is not None]
 
 
-def _aligned(plain: Enrolled, enrolled: Enrolled) -> Enrolled:
+def aligned(plain: Enrolled, enrolled: Enrolled) -> Enrolled:
     """With the models in the same order; one that is missing has no session."""
     rows = {(m.name, m.version, m.genre): m.sessions for m in plain.models}
     return replace(
@@ -343,12 +361,6 @@ def own_parts(enrolled: Enrolled, n: int) -> tuple[int, ...]:
     sizes = enrolled.n[np.ix_(rows, list(HELD_OUT))]
     typical = float(np.median(sizes[sizes > 0])) if (sizes > 0).any() else 1.0
     return HELD_OUT[: int(np.clip(round(n / typical), 1, len(HELD_OUT)))]
-
-
-def own_bundles(enrolled: Enrolled, n: int) -> list[Moments | None]:
-    """What stands in for a suspect of ``n`` outputs: each model on held-out prompts."""
-    parts = own_parts(enrolled, n)
-    return [enrolled.moments(m.sessions, parts) for m in enrolled.models]
 
 
 def _diagonal(scores: Scores, a: Sequence[Moments], b: Sequence[Moments]) -> Floats:

@@ -22,7 +22,8 @@ def suspect_map(
     suspect: Suspect | None, enrolled: Enrolled, order: Sequence[int], seed: int
 ) -> LibraryMap | None:
     """The suspect among the models that it is most like."""
-    near = list(order[:_ON_THE_MAP])
+    there = [i for i in order if enrolled.n[list(enrolled.models[i].sessions)].sum()]
+    near = there[:_ON_THE_MAP]
     if suspect is None or len(near) < 2:
         return None
     d = suspect.rows.shape[1]

@@ -22,6 +22,7 @@ from provenance.attribution.identification import (
     Identification,
     Suspect,
     View,
+    aligned,
     identify,
 )
 from provenance.attribution.known import Known
@@ -38,6 +39,7 @@ from provenance.findings import (
     EvidenceRef,
     FalseInclusion,
     Finding,
+    LibraryMap,
     Population,
     Proposition,
     Reason,
@@ -78,6 +80,7 @@ def analyse_identification(
     enrolled, habits = known.main.enrolled, known.habits
     found: Identification | None = None
     suspect: Suspect | None = None
+    plain: View | None = None
     if texts.completions:
         suspect = texts.in_space(known.main.space)
         found = identify(
@@ -86,7 +89,7 @@ def analyse_identification(
             scores_in(known.main.space),
             alpha=alpha,
             rng=np.random.default_rng([seed, 20]),
-            plain=_plain(known, texts, suspect),
+            plain=(plain := _plain(known, texts, suspect)),
         )
     if found is not None and not comparable:
         found = _likeness_only(found)
@@ -138,7 +141,7 @@ def analyse_identification(
         habits=()
         if habits is None or not order or not comparable
         else shared_habits(texts.completions, habits, enrolled.models[order[0]].name),
-        map=suspect_map(suspect, enrolled, order, seed),
+        map=_map(found, suspect, plain, enrolled, order, seed),
         alternatives=("sibling", "imitation", "same_training_data", "outside", "reformatted"),
         deviations=tuple(e["kind"] for e in events if e["kind"] in ("resumed", "torn_line")),
         limits=_limits(found, endpoints),
@@ -195,6 +198,20 @@ def decide(
     return "known", [("in_the_set", one), *outside]
 
 
+def _map(
+    found: Identification | None,
+    suspect: Suspect | None,
+    plain: View | None,
+    enrolled: Enrolled,
+    order: Sequence[int],
+    seed: int,
+) -> LibraryMap | None:
+    """In the view that decides most models."""
+    if found is not None and plain is not None and found.mostly_canonical:
+        return suspect_map(plain.suspect, aligned(plain.enrolled, enrolled), order, seed)
+    return suspect_map(suspect, enrolled, order, seed)
+
+
 def _plain(known: Known, texts: Texts, suspect: Suspect) -> View | None:
     if known.plain is None:
         return None
@@ -235,7 +252,8 @@ def _order(found: Identification | None, weighed: Mapping[int, Ratio]) -> list[i
     if found is None:
         return []
     there = np.flatnonzero(~np.isnan(found.scores))
-    key = lambda i: (not found.found.included[i], -found.scores[i])  # noqa: E731
+    scores = found.shown
+    key = lambda i: (not found.found.included[i], -np.nan_to_num(scores[i], nan=-np.inf))  # noqa: E731
     return sorted((int(i) for i in there), key=key)
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from provenance.attribution.enrolled import Enrolled, EnrolledModel
-from provenance.attribution.identification import Suspect, identify
+from provenance.attribution.identification import Suspect, View, identify
 from provenance.errors import EvidenceError
 from provenance.library.parts import PARTS
 from provenance.library.population import Moments
+from provenance.library.space.formats import CLASSES
 
 D = 12
 
@@ -161,3 +163,54 @@ def test_a_copy_in_the_evidence_gives_the_same_numbers() -> None:
     assert np.array_equal(one.scores, two.scores)
     with pytest.raises(EvidenceError, match="copy of the library"):
         Enrolled.from_json({**enrolled.to_json(), "mean": "!"})
+
+
+def laid_out(outputs: int, having: int) -> np.ndarray:
+    """Formats of single outputs: the first class in ``having`` of them, then characters."""
+    rows = np.zeros((outputs, len(CLASSES) + 1), dtype=np.int64)
+    rows[:having, 0] = 1
+    rows[:, -1] = 100
+    return rows
+
+
+def test_a_suspect_of_unlike_format_is_decided_in_the_canonical_view() -> None:
+    """Re-formatting moves it in the raw space, and nowhere in the other."""
+    rng = np.random.default_rng(9)
+    centres = rng.normal(size=(40, D))
+    formats = np.full((40, PARTS, len(CLASSES) + 1), 0, dtype=np.int64)
+    formats[..., 0] = 20  # every output of the library has the class
+    raw = replace(library(rng, centres), formats=formats)
+    plain = replace(library(rng, centres), formats=formats)
+    own = answers(rng, centres[5], 160)
+    moved = replace(own, rows=own.rows + 3.0, formats=laid_out(160, 0))
+    view = View(own, plain, gaussian_scores)
+    found = identify(moved, raw, gaussian_scores, alpha=0.05, rng=rng, plain=view)
+    assert found is not None
+    assert found.canonical.all()
+    assert found.mostly_canonical
+    assert found.found.included[5]
+    assert int(np.nanargmax(found.shown)) == 5
+    alone = identify(moved, raw, gaussian_scores, alpha=0.05, rng=rng)
+    assert alone is not None
+    assert alone.unlike.all()
+    assert not alone.found.included.any()
+    # The same suspect as it writes: the raw view decides.
+    alike = replace(own, formats=laid_out(160, 160))
+    again = identify(alike, raw, gaussian_scores, alpha=0.05, rng=rng, plain=view)
+    assert again is not None
+    assert not again.unlike.any()
+    assert again.found.included[5]
+    assert again.shown is again.scores
+
+
+def test_twenty_sessions_of_one_model_give_it_a_test_of_its_own() -> None:
+    rng = np.random.default_rng(10)
+    centres = rng.normal(size=(3, D)) * 3
+    enrolled = library(rng, centres, sessions=20)
+    suspect = answers(rng, centres[1], 160, "a")
+    found = identify(suspect, enrolled, gaussian_scores, alpha=0.05, rng=rng)
+    assert found is not None
+    assert found.comparison == "other_sessions"
+    assert found.found.per_model == 3
+    assert found.found.decidable
+    assert np.flatnonzero(found.found.included).tolist() == [1]
