@@ -93,7 +93,7 @@ def population(document: StudyDocument) -> list[Block]:
     blocks: list[Block] = [
         Heading("The population"),
         Table("What the suspect was held against.", columns, rows, header=False),
-        Paragraph(_compared(p)),
+        Paragraph(_compared(p, document.question)),
     ]
     f = p.false_inclusion
     if f is not None:
@@ -105,7 +105,7 @@ def population(document: StudyDocument) -> list[Block]:
                 f"{rounded(f.mean_size)} models in it on average."
             )
         )
-    elif not p.genres or p.genre in p.genres:
+    elif document.question == "identify" and (not p.genres or p.genre in p.genres):
         blocks.append(
             Paragraph(
                 "How often a maker outside the library gets a set that is not empty could not be "
@@ -122,7 +122,7 @@ def _bounds(p: Population) -> str:
     return f"from 1/{10**-low:,.0f} to {10**high:,.0f}: they cannot exceed that"
 
 
-def _compared(p: Population) -> str:
+def _compared(p: Population, question: str) -> str:
     how = (
         "on other prompts than those that were enrolled of the models"
         if p.comparison == "other_prompts"
@@ -134,9 +134,12 @@ def _compared(p: Population) -> str:
         if p.decidable
         else "These are too few bundles to exclude any model at this level."
     )
-    if p.genres and p.genre not in p.genres:
+    if question == "attribute":
+        rests = counted(p.calibration_bundles, "unrelated model")
+        coverage = f"The likeness is ranked among {rests}."
+    elif p.genres and p.genre not in p.genres:
         coverage = "Nothing was tested: the library's bundles are of other genres than the suspect."
-    if p.decidable and p.coverage == "per_model":
+    if question == "identify" and p.decidable and p.coverage == "per_model":
         coverage += " For models with bundles enough of their own it holds for each of them."
     together = (
         "One ratio a pair of hypotheses, from one calibration in one view; likeness, changes and "
