@@ -483,7 +483,7 @@ def test_own_draws_score_about_zero_and_other_texts_do_not(smollm2):
     foreign = asyncio.run(smollm2.score(messages, ["xq zzv kkj pqw", "0 9 0 9 )( )("]))
     mean = sum(s for s, _ in own) / sum(n for _, n in own)
     assert abs(mean) < 0.5
-    assert all(s / n < -1 for s, n in foreign)
+    assert all(s < -5 for s, _ in foreign)
 
 
 def test_long_texts_are_cut_and_what_cannot_be_scored_is_none(smollm2, tmp_path):
