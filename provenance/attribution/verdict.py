@@ -12,7 +12,11 @@ from provenance.transcript import ROLES, Role
 # Name of the panel test among the families.
 PANEL = "panel"
 # Level at which hosts are taken to change the anchors: easily reached, since that only withholds.
-HOST_EFFECT_SEEN = 0.2
+# One anchor, 8 cells × 12 draws, α .05, among simulated studies that reject (development seeds):
+# with .2 / .5 / 1 here, a difference stood in 10 / 3 / 2% where the hosts did the same to both
+# models (in 41 / 18 / 9% where they did so little that a third of studies rejected), and in
+# 93 / 80 / 45% where another model answered and the hosts changed nothing.
+HOST_EFFECT_SEEN = 0.5
 
 Reasons = list[tuple[str, dict[str, Any]]]
 
