@@ -30,6 +30,7 @@ from provenance.study.sides import Side, settings_of, side_of
 from provenance.study.waiting import tell, wait
 from provenance.transcript import Transcript
 
+_BESIDE = ("control", "sibling")
 FOLDER = "others"  # in the study's store: one store an endpoint beside the suspect
 
 
@@ -155,13 +156,15 @@ def prepare_attribution(
     Raises
     ------
     UsageError
-        If only one of before and after is named, or there is no control for them.
+        If only one of before and after is named, there is no control for them, or a control is
+        one of the sides.
     """
     roles = [role for role, _ in others]
     if ("before" in roles) != ("after" in roles):
         raise UsageError("before and after belong together: name both, or none")
     if "before" in roles and "control" not in roles:
         raise UsageError("before and after need a control: a model that cannot be the source")
+    _require_apart(suspect, others)
     found = opened(library)
     copies = copies_of(found, space, genre)
     content = copies.content | {
@@ -170,6 +173,21 @@ def prepare_attribution(
     }
     settings = planned(suspect, settings, copies)
     return Attribution(_prepare(suspect, settings, "attribute", content), tuple(others))
+
+
+def _require_apart(
+    suspect: Endpoint | Provider, others: Sequence[tuple[OtherRole, Endpoint | Provider]]
+) -> None:
+    """A step is measured away from the controls: away from itself every change leads."""
+    sides = {str(_endpoint(side)): str(role) for role, side in others if role not in _BESIDE}
+    sides[str(_endpoint(suspect))] = "suspect"  # which is often what stands for "after", too
+    for role, side in others:
+        named = str(_endpoint(side))
+        if role == "control" and named in sides:
+            raise UsageError(
+                f"{named} is named as a control and as {sides[named]}: a control is a third model, "
+                "known to be unrelated to the reference"
+            )
 
 
 def conclude_attribution(made: Attribution, progress: ProgressCallback | None = None) -> Study:

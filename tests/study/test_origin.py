@@ -359,6 +359,22 @@ def test_before_and_after_belong_together(world):
         attribute(world, suspect, reference, before=suspect, after=suspect)
 
 
+@pytest.mark.parametrize("role", ["suspect", "reference", "before"])
+def test_a_control_is_a_third_model(world, role):
+    """Were it the model before, any change at all would count as a step away from it."""
+    sides = {name: world.answers(name, 20) for name in ("m1", "m2", "m3")}
+    named = dict(zip(("suspect", "reference", "before"), sides.values(), strict=True))
+    with pytest.raises(UsageError, match=f"as a control and as {role}"):
+        attribute(
+            world,
+            named["suspect"],
+            named["reference"],
+            controls=[named[role]],
+            before=named["before"],
+            after=named["suspect"],
+        )
+
+
 def test_a_library_without_a_space_says_what_to_do(tmp_path, world):
     Library.create(tmp_path / "empty")
     with pytest.raises(UsageError, match="library calibrate"):
