@@ -50,6 +50,7 @@ SUSPECTS = (2, 3)
 
 def reformatted(text: str) -> str:
     """What a gateway does; written apart from the canonical view."""
+    text = re.sub(r"``` ?[a-zA-Z]*\n?", "", text)
     text = re.sub(r"(?m)^#{1,6} +|\*\*|__|`", "", text)
     text = re.sub(r"(?m)^[ \t]*[*+•-] +", "- ", text)
     return re.sub(r"\s*\n\s*", "\n", text).strip().lower()
