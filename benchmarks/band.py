@@ -1,11 +1,12 @@
 """How far apart servings of the same weights are: a benign band from local models.
 
-    python benchmarks/band.py            (about 10 minutes on one core; resumable)
+    python benchmarks/band.py            (10 minutes on two free cores; resumable)
 
 Each pair is a comparison on the battery quick, kept under ``.cache/band/`` and added to
-``configs/bands/example.json``. There are two sets of weights at hand, so the band holds two groups:
-far too few to decide anything, which is what it is shipped to show. The quantised pair enters a
-study with ``--allow quantisation`` only. Prints a table of the pairs with their distances.
+``configs/bands/example.json``; pairs that the file holds are not measured again. There are two sets
+of weights at hand, so the band can hold two groups at most: far too few to decide anything, which
+is what it is shipped to show. The quantised pair enters a study with ``--allow quantisation`` only.
+Prints a table of the pairs with their distances.
 """
 
 from __future__ import annotations

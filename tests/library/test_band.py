@@ -109,7 +109,7 @@ def test_a_file_that_is_no_json(tmp_path):
 
 
 def test_the_shipped_band_is_as_small_as_it_is():
-    """Two sets of weights: nothing can be rejected below α = 1/3."""
+    """One or two sets of weights: nothing can be rejected at any α that is of use."""
     assert "example" in band.Band.shipped()
     held = band.Band.load("example")
     assert 0 < len({p.weights for p in held.pairs}) < 19
