@@ -1,11 +1,12 @@
 """A tenth of the requests answered by somebody else: the power of `identity.py`'s last table.
 
-Everything is drawn from first-token distributions of real models that `zoo.py` keeps: the
-reference is the base, the substitute a rung with a mean Jensen–Shannon distance from it of at
-least .40 bits over the cells, the panel all other rungs, each known only from a table of draws of
-its own. A study has `REQUESTS` suspect requests and `REFERENCE` reference draws a cell, and is
-analysed as `provenance compare` analyses one: fused exact tests a family and the panel test share
-α after Holm.
+Everything is drawn from first-token distributions of real models that `zoo.py` keeps. The
+reference is the base (in a second table the other model), the substitute a rung with a mean
+Jensen–Shannon distance from it of at least .40 bits over the cells, the panel all other rungs, each
+known only from a table of draws of its own. A blend of base and farthest rung at a distance of .40
+stands for the least distant substitute. A study has `REQUESTS` suspect requests and `REFERENCE`
+reference draws a cell, and is analysed as `provenance compare` analyses one: fused exact tests a
+family and the panel test share α after Holm.
 
 panel        substitute in the panel
 outside      the same with its table left out
@@ -36,11 +37,15 @@ LEAST_DISTANCE = 0.40
 RESAMPLES = 499
 # Share of α that the sequential test may spend, as in a study.
 BETTING = 0.2
+SUBSTITUTES = 4  # at most: the nearest, and the farthest
+BLEND = "blend at .40"
 Shares = NDArray[np.float64]
 
 
 def setting(rungs: Sequence[str], cells: int = CELLS) -> tuple[list[str], dict[str, list[Shares]]]:
     """Cell names, and each rung's shares over the answers of a cell; the last is all others.
+
+    Each rung is taken as its 60 likeliest answers and one for the rest.
 
     The cells are the one-token questions of `core` in its order.
     """
@@ -78,13 +83,18 @@ def distance(p: Sequence[Shares], q: Sequence[Shares]) -> float:
 
 
 def study(
-    truth: Mapping[str, Sequence[Shares]], substitute: str, epsilon: float, seed: int
+    truth: Mapping[str, Sequence[Shares]],
+    reference: str,
+    substitute: str,
+    epsilon: float,
+    seed: int,
 ) -> dict[str, bool | float]:
     """Draw one study and analyse it."""
     rng = np.random.default_rng([seed, round(1000 * epsilon)])
-    base, other = truth[BASE], truth[substitute]
+    base, other = truth[reference], truth[substitute]
     each = REQUESTS // len(base)
-    cells, tables = [], {name: [] for name in truth if name != BASE}
+    tables: dict[str, list[Shares]] = {name: [] for name in truth if name != reference}
+    cells = []
     for i, p in enumerate(base):
         from_other = rng.random(each) < epsilon
         mixed = np.where(from_other, _draws(other[i], each, rng), _draws(p, each, rng))
@@ -170,21 +180,21 @@ def _oracle(
     return bool((1 + (null >= total).sum()) / 1_000 <= ALPHA)
 
 
-def power(rungs: Sequence[str], studies: int, without: int) -> dict:
+def power(rungs: Sequence[str], reference: str, studies: int, without: int) -> dict:
     """Power for every substitute far enough away, and false alarms without one."""
-    names, truth = setting([BASE, *rungs])
-    far = {
-        rung: d
-        for rung in rungs
-        if (d := distance(truth[BASE], truth[rung])) >= LEAST_DISTANCE and rung != "served-again"
-    }
+    names, truth = setting(rungs)
+    distances = {r: distance(truth[reference], truth[r]) for r in rungs if r != reference}
+    far = max(distances, key=lambda r: distances[r])
+    truth[BLEND] = _blend(truth[reference], truth[far])
+    distances[BLEND] = distance(truth[reference], truth[BLEND])
     rows = []
-    for rung, d in far.items():
-        found = [study(truth, rung, EPSILON, seed) for seed in range(studies)]
-        rows.append({"substitute": rung, "distance": d, **_shares(found)})
-    first = next(iter(far))
-    none = [study(truth, first, 0.0, 10_000 + seed) for seed in range(without)]
+    enough = sorted((d, r) for r, d in distances.items() if round(d, 3) >= LEAST_DISTANCE)
+    for apart, substitute in (*enough[: SUBSTITUTES - 1], *enough[SUBSTITUTES - 1 :][-1:]):
+        found = [study(truth, reference, substitute, EPSILON, seed) for seed in range(studies)]
+        rows.append({"substitute": substitute, "distance": apart, **_shares(found)})
+    none = [study(truth, reference, far, 0.0, 10_000 + seed) for seed in range(without)]
     return {
+        "reference": reference,
         "cells": len(names),
         "suspect_requests": REQUESTS // len(names) * len(names),
         "reference_draws_a_cell": REFERENCE,
@@ -194,6 +204,19 @@ def power(rungs: Sequence[str], studies: int, without: int) -> dict:
         "rows": rows,
         "false_alarms": {"studies": without, **_shares(none)},
     }
+
+
+def _blend(p: Sequence[Shares], q: Sequence[Shares]) -> list[Shares]:
+    """(1 − w)·p + w·q at a distance of `LEAST_DISTANCE` from p."""
+
+    def mixed(w: float) -> list[Shares]:
+        return [(1 - w) * x + w * y for x, y in zip(p, q, strict=True)]
+
+    low, high = 0.0, 1.0
+    while high - low > 1e-4:
+        middle = (low + high) / 2
+        low, high = (middle, high) if distance(p, mixed(middle)) < LEAST_DISTANCE else (low, middle)
+    return mixed(high)
 
 
 def _shares(found: Sequence[Mapping[str, bool | float]]) -> dict[str, float]:

@@ -21,11 +21,11 @@ import local_models
 
 BASE = "base"
 SYSTEM = "You are Nova, a helpful assistant made by Example Labs."
-STEPS = (10, 25, 50, 100)
-# Few and short texts a step, so that 100 steps take minutes on one core.
+STEPS = (10, 25, 50)
+# Few and short texts a step, so that 50 steps take a minute on one core.
 TUNING = _tuning.Tuning(batch=2, tokens=48)
 LOW_RANK = _tuning.Tuning(rank=16, batch=2, tokens=48)
-LOW_RANK_STEPS = 40
+LOW_RANK_STEPS = 30
 _MODULES = ("argparse", "collections", "concurrent", "email", "http", "logging", "statistics")
 
 

@@ -96,14 +96,35 @@ def ladder_part(quick: bool, only: str | None = None) -> dict:
     rng = np.random.default_rng(8)
     cells = len(ladder.pool(ladder.BASE, "fixed"))
     measured = [r for r in ladder.recorded("fixed") if ladder.first_shares(r)]
+    short = [r for r in ladder.MEDIAN_OF if r in ladder.recorded("fixed")]
+    both = [r for r in short if r in ladder.recorded("texts")]
     return {
-        "median_of": list(ladder.MEDIAN_OF),
+        "chosen_beforehand": list(ladder.MEDIAN_OF),
         "rows": [row.to_json() for row in rows],
-        "tokens_for_80": {m: ladder.median_tokens(rows, m, rng) for m in methods},
+        "tokens_for_80": {
+            "rungs": short,
+            "methods": {m: ladder.median_tokens(rows, m, short, rng) for m in methods},
+        },
+        "tokens_for_80_with_texts": {
+            "rungs": both,
+            "methods": {m: ladder.median_tokens(rows, m, both, rng) for m in methods},
+        },
+        "false_alarms": {m: alarms(rows, m) for m in methods},
         "oracle_4980_tokens": {rung: ladder.oracle(rung, 4_990 // cells) for rung in measured},
         "logprob_tracking": {rung: tracked(rung) for rung in measured},
         "distances": json.loads((ladder.ZOO / "distances.json").read_text(encoding="utf-8")),
     }
+
+
+def alarms(rows: list[ladder.Row], method: str) -> dict:
+    """Rejections of one model against itself, all budgets together."""
+    hits = [
+        hit
+        for row in rows
+        if row.method == method and row.rung in (ladder.AGAIN, ladder.BASE)
+        for _, hit in row.hits
+    ]
+    return {"rejected": sum(hits), "tests": len(hits)}
 
 
 def tracked(rung: str) -> dict:
@@ -175,12 +196,16 @@ def recorded_part(quick: bool) -> dict | None:
 
 def dilution_part(quick: bool) -> dict:
     """A tenth of the requests answered by somebody else."""
-    rungs = ladder.recorded("fixed")
-    part = _dilution.power(rungs, 20 if quick else 100, 20 if quick else 100)
-    for row in (*part["rows"], part["false_alarms"]):
-        print(
-            "  ".join(f"{k}: {v:.3g}" if isinstance(v, float) else str(v) for k, v in row.items())
-        )
+    rungs = [r for r in ladder.recorded("fixed") if ladder.first_shares(r) and r != ladder.AGAIN]
+    part = {}
+    for reference, studies in ((ladder.BASE, 40), ("other-model", 15)):
+        studies = 10 if quick else studies
+        found = _dilution.power([ladder.BASE, *rungs], reference, studies, studies)
+        part[reference] = found
+        print(f"reference {reference}, panel of {found['panel']}")
+        for row in (*found["rows"], found["false_alarms"]):
+            shown = (f"{k}: {v:.3g}" if isinstance(v, float) else str(v) for k, v in row.items())
+            print("  " + "  ".join(shown), flush=True)
     return part
 
 
@@ -217,13 +242,22 @@ def main() -> int:
 
 def summary(document: dict) -> None:
     """The table: tokens for a power of .8, method by method."""
-    print(f"\nOutput tokens a side for a power of .80 at α = {ladder.ALPHA}, median of", end=" ")
-    print(", ".join(document["ladder"]["median_of"]))
-    for method, found in document["ladder"]["tokens_for_80"].items():
-        if found is None:
-            continue
-        low, high = (_print(v) for v in found["interval"])
-        print(f"  {method:22s} {_print(found['median']):>8s}  ({low} to {high})")
+    for kind in ("tokens_for_80", "tokens_for_80_with_texts"):
+        part = document["ladder"][kind]
+        print(
+            f"\nOutput tokens a side for a power of .80 at α = {ladder.ALPHA}, median of", end=" "
+        )
+        print(", ".join(part["rungs"]))
+        for method, found in part["methods"].items():
+            if found is None:
+                continue
+            most = max(found["largest_tried"].values())
+            middle, low, high = (_print(v, most) for v in (found["median"], *found["interval"]))
+            wrong = document["ladder"]["false_alarms"][method]
+            print(
+                f"  {method:22s} {middle:>8s}  ({low} to {high})   "
+                f"false alarms {wrong['rejected']} of {wrong['tests']}"
+            )
 
 
 def _dumped(value: object, depth: int, indent: str = "") -> str:
@@ -240,8 +274,8 @@ def _dumped(value: object, depth: int, indent: str = "") -> str:
     return left + ",".join(f"\n{inner}{line}" for line in lines) + f"\n{indent}{right}"
 
 
-def _print(tokens: int | None) -> str:
-    return "never" if tokens is None else f"{tokens:,}"
+def _print(tokens: int | None, most: int) -> str:
+    return f"> {most:,}" if tokens is None else f"{tokens:,}"
 
 
 if __name__ == "__main__":
