@@ -6,6 +6,7 @@ import hashlib
 import re
 import sys
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +98,7 @@ def corpus(folder: Path, name: str, view: str = "raw", *, changed: bool = False)
     return Corpus(training, pd.factorize(frame.prompt_id)[0], names, *codes, formats)
 
 
+@cache
 def undone(folder: Path, name: str, view: str, sample: int = 3_000) -> float:
     """Share of a sample of outputs of which the view makes the same text, re-formatted or not."""
     chosen = VIEWS[view]
@@ -147,19 +149,20 @@ def folds_of(unit: np.ndarray, rng: np.random.Generator, folds: int = FOLDS) -> 
 def space_rows(space: Space, data: Corpus, documents: np.ndarray) -> np.ndarray:
     """Rows in a space that was fitted on other texts: columns that are not there are empty."""
     training = data.training
-    counts, columns = dict(training.counts), dict(training.columns)
+    counts, columns = {}, {}
     for name, channel in space.channels.items():
-        missing = np.setdiff1d(channel.columns, columns[name])
-        if len(missing):
-            every = np.concatenate([columns[name], missing])
-            empty = sp.csr_array((counts[name].shape[0], len(missing)), dtype=np.float32)
-            order = np.argsort(every)
-            counts[name] = sp.csr_array(sp.hstack([counts[name], empty], format="csr")[:, order])
-            columns[name] = every[order]
-    full = Training(
-        counts, columns, training.measures, training.models, training.units, training.view
-    )
-    return rows_of(full, documents, space)
+        own = training.columns[name]
+        missing = np.setdiff1d(channel.columns, own)
+        every = np.concatenate([own, missing])
+        order = np.argsort(every)
+        empty = sp.csr_array((len(documents), len(missing)), dtype=np.float32)
+        whole = sp.hstack([training.counts[name][documents], empty], format="csr")
+        # Only what the space reads, in its order.
+        place = order[np.searchsorted(every[order], channel.columns)]
+        counts[name] = sp.csr_array(whole[:, place])
+        columns[name] = channel.columns
+    read_ = replace(training, counts=counts, columns=columns, measures=training.measures[documents])
+    return rows_of(read_, np.arange(len(documents)), space)
 
 
 __all__ = [
