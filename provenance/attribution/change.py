@@ -99,7 +99,10 @@ def change_towards(
     treats the reference as one of the controls. Neither says who learned from whom. What breaks
     it: another system prompt or decoding after the date (declare it, or sample it as a control),
     prompts that were chosen after looking at the answers, controls that share a source with the
-    suspect. Source: Fisher 1935 (sign randomisation); Angrist & Pischke 2009, ch. 5.
+    suspect, and controls that lie beyond the reference on the way that the suspect went: from
+    junk to plain prose, say, with human prose as control, true students step *back*
+    (``benchmarks/student.py``). Controls should be what the suspect might else have become.
+    Source: Fisher 1935 (sign randomisation); Angrist & Pischke 2009, ch. 5.
     """
     _validate(before, after, reference, controls)
     step = after - before
