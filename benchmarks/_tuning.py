@@ -107,8 +107,8 @@ def merge(name: str, first: Path, second: Path, weight: float = 0.5) -> Path:
     if not folder.is_dir():
         import torch
 
-        model, tokenizer = _load(first)
-        other = _load(second)[0].state_dict()
+        model, tokenizer = load(first)
+        other = load(second)[0].state_dict()
         with torch.no_grad():
             for key, value in model.state_dict().items():
                 if value.shape != other[key].shape:
@@ -126,7 +126,7 @@ def dropped_layers(name: str, base: Path, layers: Sequence[int]) -> Path:
     if not folder.is_dir():
         import torch
 
-        model, tokenizer = _load(base)
+        model, tokenizer = load(base)
         kept = [i for i in range(len(model.model.layers)) if i not in set(layers)]
         model.model.layers = torch.nn.ModuleList(model.model.layers[i] for i in kept)
         for place, layer in enumerate(model.model.layers):
@@ -148,7 +148,7 @@ def _run(
     import torch
 
     torch.manual_seed(tuning.seed)
-    model, tokenizer = _load(base)
+    model, tokenizer = load(base)
     updates = _low_rank(model, tuning.rank) if tuning.rank else []
     weights = [w for w in model.parameters() if w.requires_grad]
     optimiser = torch.optim.AdamW(weights, lr=tuning.step_size, weight_decay=0.0)
@@ -279,8 +279,8 @@ def _save(
         shutil.rmtree(made, ignore_errors=True)
 
 
-def _load(model: Path) -> tuple[Any, Any]:
-    """As float32, for training; a tokenizer without a chat template gets a plain one."""
+def load(model: Path, dtype: Any = None) -> tuple[Any, Any]:
+    """Model and tokenizer, as float32 for training; a missing chat template becomes a plain one."""
     import torch
     import transformers
 
@@ -288,7 +288,7 @@ def _load(model: Path) -> tuple[Any, Any]:
     with _quiet():
         tokenizer = transformers.AutoTokenizer.from_pretrained(source, local_files_only=True)
         loaded = transformers.AutoModelForCausalLM.from_pretrained(
-            source, dtype=torch.float32, local_files_only=True
+            source, dtype=dtype or torch.float32, local_files_only=True
         )
     if not tokenizer.chat_template:
         tokenizer.chat_template = PLAIN_TEMPLATE
