@@ -12,10 +12,10 @@ from provenance.transcript import ROLES, Role
 # Name of the panel test among the families.
 PANEL = "panel"
 # Level at which hosts are taken to change the anchors: easily reached, since that only withholds.
-# One anchor, 8 cells × 12 draws, α .05, among simulated studies that reject (development seeds):
-# with .2 / .5 / 1 here, a difference stood in 10 / 3 / 2% where the hosts did the same to both
-# models (in 41 / 18 / 9% where they did so little that a third of studies rejected), and in
-# 93 / 80 / 45% where another model answered and the hosts changed nothing.
+# One anchor, 8 cells × 12 draws, α .05, 300 simulated studies, those that reject (chosen on other
+# seeds): a difference stood in 3% where the hosts did the same to both models (in 9% where they
+# did so little that a third of studies rejected), and in 78% where another model answered and the
+# hosts changed nothing; 45% if only the difference in differences counted. Three anchors: 1, 11, 88%.
 HOST_EFFECT_SEEN = 0.5
 
 Reasons = list[tuple[str, dict[str, Any]]]
@@ -118,7 +118,8 @@ def against_anchors(
 
     Anchors add nothing to a rejection. It stands if the suspect's shift is larger than theirs (with
     enough anchors by its rank, with fewer larger than every one) and is not their shift: either
-    the difference in differences is shown at α, or the hosts do not visibly change the anchors.
+    the difference in differences is shown at α, or the hosts do not visibly change the anchors and
+    the suspect has more than they.
     """
     if label != "different" or held is None:
         return label, reasons
@@ -132,7 +133,8 @@ def against_anchors(
         "rank_p": held.p,
     }
     farther = held.as_far == 0 if held.p is None else held.p <= alpha
-    if farther and (held.p_excess <= alpha or held.p_common > HOST_EFFECT_SEEN):
+    quiet = held.p_common > HOST_EFFECT_SEEN and held.p_excess <= HOST_EFFECT_SEEN
+    if farther and (held.p_excess <= alpha or quiet):
         return label, [*reasons, ("beyond_anchors", values)]
     return "inconclusive", [*reasons, ("anchors_shift_alike", values)]
 

@@ -220,6 +220,7 @@ def held_against(held, label="different"):
         (replace(HELD, p_excess=0.02), "inconclusive", ["anchors_shift_alike"]),
         # The hosts leave the anchors alone, so the test of the suspect by itself stands.
         (replace(HELD, p_excess=0.02, p_common=0.6), "different", ["beyond_anchors"]),
+        (replace(HELD, p_excess=0.6, p_common=0.6), "inconclusive", ["anchors_shift_alike"]),
         (replace(HELD, as_far=1, p_common=0.6), "inconclusive", ["anchors_shift_alike"]),
         # Enough anchors: the rank decides, and one of many may be as far.
         (replace(HELD, anchors=199, as_far=1, p=0.01), "different", ["beyond_anchors"]),

@@ -256,7 +256,9 @@ def test_a_budget_holds_for_the_study_and_its_anchors_together(study, tmp_path, 
 
 def test_recorded_anchors(hosts, battery, tmp_path):
     sides = [
-        sample(hosts(name), battery=battery, seed=8, store=tmp_path / name) for name in ("m1", "h1")
+        # Two seeds: with one the two recordings would share their random numbers.
+        sample(hosts(name), battery=battery, seed=seed, store=tmp_path / name)
+        for name, seed in (("m1", 8), ("h1", 9))
     ]
     found = compare(
         hosts("m0"), hosts("h0"), anchors=[tuple(sides)],
