@@ -15,7 +15,8 @@ PANEL = "panel"
 # One anchor, 8 cells × 12 draws, α .05, 300 simulated studies, those that reject (chosen on other
 # seeds): a difference stood in 3% where the hosts did the same to both models (in 9% where they
 # did so little that a third of studies rejected), and in 78% where another model answered and the
-# hosts changed nothing; 45% if only the difference in differences counted. Three anchors: 1, 11, 88%.
+# hosts changed nothing; 45% if the difference in differences alone counted. Three anchors: 1, 11
+# and 88%.
 HOST_EFFECT_SEEN = 0.5
 
 Reasons = list[tuple[str, dict[str, Any]]]
