@@ -135,7 +135,7 @@ def _rows() -> list[Row]:
             "whole pipeline, labels permuted",
             partial(
                 tests.run_whole,
-                Shape(cells=3, draws=6, blocked=True, drift=True, fail=(0.03, 0.06)),
+                Shape("peaked", cells=3, draws=8, blocked=True, drift=True, fail=(0.03, 0.05)),
             ),
         )
     )
