@@ -92,7 +92,7 @@ def _habits(rates: np.ndarray, usual: np.ndarray) -> np.ndarray:
     """Which n-grams a bundle over-uses most."""
     ratio = (rates + 0.01) / (usual + 0.01)
     marked = np.zeros(rates.shape, dtype=bool)
-    order = np.argsort(-ratio, axis=1)[:, :WORDS]
+    order = np.argpartition(-ratio, WORDS, axis=1)[:, :WORDS]
     np.put_along_axis(marked, order, True, axis=1)
     return marked
 

@@ -58,6 +58,12 @@ def show(title: str, rows: dict[str, dict[str, Any]]) -> None:
         print(f"  {name:44s} {cells}", flush=True)
 
 
+def measured(path: Path) -> dict[str, Any]:
+    """What was written before."""
+    found: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    return found
+
+
 def main() -> int:
     """Measure, write, print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -66,7 +72,6 @@ def main() -> int:
     parser.add_argument("--table", action="store_true", help="measure nothing")
     parser.add_argument("--out", type=Path, default=OUT)
     arguments = parser.parse_args()
-    results = json.loads(arguments.out.read_text("utf-8")) if arguments.out.is_file() else {}
     if not arguments.table:
         if not (arguments.corpora / "alpaca_eval.parquet").is_file():
             print(f"no corpora at {arguments.corpora}: nothing was measured", file=sys.stderr)
@@ -76,11 +81,13 @@ def main() -> int:
                 continue
             began = time.process_time()
             rows = run(arguments.corpora)
-            results[name] = {"seconds": round(time.process_time() - began), "rows": rows}
             show(title, rows)
+            # Read anew: another task may have been measured meanwhile.
+            results = measured(arguments.out)
+            results[name] = {"seconds": round(time.process_time() - began), "rows": rows}
             text = json.dumps(results, indent=1, ensure_ascii=False)
             arguments.out.write_text(text + "\n", encoding="utf-8")
-    print(table({name: task["rows"] for name, task in results.items() if "rows" in task}))
+    print(table({name: task["rows"] for name, task in measured(arguments.out).items()}))
     return 0
 
 
