@@ -226,6 +226,7 @@ def recordings(tmp_path, monkeypatch):
     return folder
 
 
+@pytest.mark.slow
 def test_calibrate_makes_a_library_that_can_be_shared(run, recordings):
     done = run(
         "library", "calibrate", "--corpus", recordings, "--relations", "labels.toml",
