@@ -13,6 +13,17 @@ reference the teacher, before the base, after the suspect, controls the other de
 it: fewer outputs, a matched control as *before*, a wrong reference, and no change at all.
 
 Nothing is tuned here: space, population and thresholds come with the library.
+
+What was found (``results/student.json``): no verdict, rightly; students are not told from others.
+Likeness and ratios are not assessed: the shipped population answered prompts of other genres at
+greater length. Away from a control that is a derivative of the same base, the students' steps are
+longer than a control's (4 of 4 pairs, 1.6 to 1.9 against .5 and .9), but the p-value of a step is
+small for controls, too: it rejects *unchanged*, and nobody doubted the change. Away from human
+prose, which lies beyond the teacher on the way from the base, students step back and controls hardly move
+at all. So the step depends on the control, and the rank of the teacher among three controls cannot
+fall below .25. What would be needed: 19 or more controls that are derivatives of the suspect's base
+tuned on other assistants' answers, each with 100 outputs to these probes. The answers that students
+were tuned on were cut at 48 tokens, so students also learnt to stop early, as docs were made to.
 """
 
 from __future__ import annotations
@@ -266,22 +277,20 @@ def summary(found: dict[str, Any]) -> dict[str, Any]:
     """How often a student's step is longer than a control's, away from the same control."""
     every: dict[str, Any] = {}
     for part in ("against_the_teacher", "fewer_outputs", "cut_short"):
-        rows = found[part]
-        margins = [
-            round(s["step"] - c["step"], 4)
-            for s in rows
-            for c in rows
-            if (s["truth"], c["truth"]) == ("student", "control") and s["controls"] == c["controls"]
-        ]
-        every[part] = {
-            "student_minus_control": margins,
-            "longer": f"{sum(m > 0 for m in margins)} of {len(margins)}",
-            "moved_at_alpha": {
-                t: f"{sum(r['step_p'] <= ALPHA for r in rows if r['truth'] == t)} of "
-                f"{sum(r['truth'] == t for r in rows)}"
-                for t in ("student", "control")
-            },
-        }
+        every[part] = {}
+        for control in dict.fromkeys(c for r in found[part] for c in r["controls"]):
+            rows = [r for r in found[part] if r["controls"] == [control]]
+            steps = {
+                t: [r["step"] for r in rows if r["truth"] == t] for t in ("student", "control")
+            }
+            longer = [s > c for s in steps["student"] for c in steps["control"]]
+            few = {t: sum(r["step_p"] <= ALPHA for r in rows if r["truth"] == t) for t in steps}
+            moved = {t: f"{few[t]} of {len(own)}" for t, own in steps.items()}
+            every[part][f"away from {control}"] = {
+                "steps": steps,
+                "student_longer_than_control": f"{sum(longer)} of {len(longer)}",
+                "p_at_most_alpha": moved,
+            }
     return every
 
 
