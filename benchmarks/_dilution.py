@@ -37,7 +37,7 @@ LEAST_DISTANCE = 0.40
 RESAMPLES = 499
 # Share of α that the sequential test may spend, as in a study.
 BETTING = 0.2
-SUBSTITUTES = 4  # at most: the nearest, and the farthest
+SUBSTITUTES = 3  # at most: the nearest, and the farthest
 BLEND = "blend at .40"
 Shares = NDArray[np.float64]
 
@@ -88,12 +88,20 @@ def study(
     substitute: str,
     epsilon: float,
     seed: int,
+    akin: Sequence[str] = (),
 ) -> dict[str, bool | float]:
-    """Draw one study and analyse it."""
+    """Draw one study and analyse it.
+
+    Parameters
+    ----------
+    akin
+        Rungs that point the same way as the substitute: no panel that it is outside of holds them.
+    """
     rng = np.random.default_rng([seed, round(1000 * epsilon)])
     base, other = truth[reference], truth[substitute]
     each = REQUESTS // len(base)
-    tables: dict[str, list[Shares]] = {name: [] for name in truth if name != reference}
+    known = [name for name in truth if name not in (reference, BLEND) or name == substitute]
+    tables: dict[str, list[Shares]] = {name: [] for name in known if name != reference}
     cells = []
     for i, p in enumerate(base):
         from_other = rng.random(each) < epsilon
@@ -103,7 +111,7 @@ def study(
         cells.append(CellDraws(codes, (), labels, None))
         for name in tables:
             tables[name].append(rng.multinomial(MEASURED, truth[name][i]).astype(float))
-    outside = {name: t for name, t in tables.items() if name != substitute}
+    outside = {name: t for name, t in tables.items() if name not in (substitute, *akin)}
     fused = equality({"one_token": cells}, alpha=ALPHA, minimum_resamples=RESAMPLES, seed=seed)
     p_fused = fused.results["one_token"].p_value
     p_panel, p_outside, p_known = (
@@ -190,20 +198,30 @@ def power(rungs: Sequence[str], reference: str, studies: int, without: int) -> d
     rows = []
     enough = sorted((d, r) for r, d in distances.items() if round(d, 3) >= LEAST_DISTANCE)
     for apart, substitute in (*enough[: SUBSTITUTES - 1], *enough[SUBSTITUTES - 1 :][-1:]):
-        found = [study(truth, reference, substitute, EPSILON, seed) for seed in range(studies)]
+        akin = (far,) if substitute == BLEND else ()
+        found = [
+            study(truth, reference, substitute, EPSILON, seed, akin) for seed in range(studies)
+        ]
         rows.append({"substitute": substitute, "distance": apart, **_shares(found)})
+        _show(rows[-1])
     none = [study(truth, reference, far, 0.0, 10_000 + seed) for seed in range(without)]
+    _show({"substitute": "none", **_shares(none)})
     return {
         "reference": reference,
         "cells": len(names),
         "suspect_requests": REQUESTS // len(names) * len(names),
         "reference_draws_a_cell": REFERENCE,
-        "panel": len(truth) - 1,
+        "panel": len(rungs) - 1,
         "epsilon": EPSILON,
         "studies": studies,
         "rows": rows,
         "false_alarms": {"studies": without, **_shares(none)},
     }
+
+
+def _show(row: Mapping[str, object]) -> None:
+    shown = (f"{k}: {v:.3g}" if isinstance(v, float) else str(v) for k, v in row.items())
+    print("  " + "  ".join(shown), flush=True)
 
 
 def _blend(p: Sequence[Shares], q: Sequence[Shares]) -> list[Shares]:

@@ -37,7 +37,7 @@ class FirstTokens:
     Attributes
     ----------
     shares
-        Shape (prompts, vocabulary), each row sums to 1.
+        Shape (prompts, vocabulary), each row sums to 1, or to what llama.cpp listed.
     texts
         What each token prints as.
     """
@@ -58,7 +58,7 @@ def first_tokens(endpoint: str, cells: Sequence[Cell], *, listed: int = _VOCABUL
     Parameters
     ----------
     listed
-        Tokens that llama.cpp lists, the likeliest; the shares of the others are taken for 0.
+        Tokens that llama.cpp lists, the likeliest; the others are left at 0.
     """
     return asyncio.run(_ask(endpoint, cells, listed))
 
@@ -204,7 +204,6 @@ def _from_llama(provider: GgufProvider, cells: Sequence[Cell], top: int) -> Firs
     shares = np.zeros((len(found), size), dtype=np.float32)
     for row, entries in zip(shares, found, strict=True):
         row[list(entries)] = np.exp(np.array(list(entries.values())))
-        row /= row.sum()
     names = [texts.get(t, b"").decode("utf-8", "replace") for t in range(size)]
     return FirstTokens(shares, np.array(names))
 

@@ -294,9 +294,14 @@ def _distance(base: FirstTokens, rung: FirstTokens, chosen: dict) -> dict:
     p, q = base.shares.astype(float), rung.shares.astype(float)
     if len(rung.texts) > 2 * len(base.texts):
         return {"kl": None, "cells": len(p)}
-    q = q[:, : p.shape[1]]
+    width = min(p.shape[1], q.shape[1])
+    q = np.pad(q[:, :width], ((0, 0), (0, p.shape[1] - width)))
+    # What the rung does not list (top_p, llama.cpp's list) is one answer.
+    rest = [np.where(q > 0, 0, p).sum(axis=1), np.maximum(1 - q.sum(axis=1), 0)]
+    rest[1][rest[1] < 1e-6] = 0
     with np.errstate(divide="ignore", invalid="ignore"):
-        forward = np.where(p > 0, p * np.log(p / q), 0).sum(axis=1)
+        forward = np.where((p > 0) & (q > 0), p * np.log(p / q), 0).sum(axis=1)
+        forward += np.where(rest[0] > 1e-6, rest[0] * np.log(rest[0] / rest[1]), 0)
         backward = np.where(q > 0, q * np.log(q / p), 0).sum(axis=1)
     rows = {c.id: i for i, c in enumerate(measured_cells())}
     fixed, border = ([rows[c] for c in chosen[kind]] for kind in ("fixed", "border"))
