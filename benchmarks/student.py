@@ -19,11 +19,14 @@ Likeness and ratios are not assessed: the shipped population answered prompts of
 greater length. Away from a control that is a derivative of the same base, the students' steps are
 longer than a control's (4 of 4 pairs, 1.6 to 1.9 against .5 and .9), but the p-value of a step is
 small for controls, too: it rejects *unchanged*, and nobody doubted the change. Away from human
-prose, which lies beyond the teacher on the way from the base, students step back and controls hardly move
-at all. So the step depends on the control, and the rank of the teacher among three controls cannot
-fall below .25. What would be needed: 19 or more controls that are derivatives of the suspect's base
-tuned on other assistants' answers, each with 100 outputs to these probes. The answers that students
-were tuned on were cut at 48 tokens, so students also learnt to stop early, as docs were made to.
+prose, which lies beyond the teacher on the way from the base, students step back and controls
+hardly move. So the step depends on the control, and the rank of the teacher among three controls
+cannot fall below .25 (it is .5: human prose comes first). What would be needed: 19 or more controls
+that are derivatives of the suspect's base tuned on other assistants' answers, each with 100 outputs
+to these probes. No such student was made: one teacher, one run of one student in two doses; the
+second student and a third control are in `_student_zoo.py` and await ``--make``. The answers that
+students were tuned on were cut at 48 tokens, so students also learnt to stop early, as the control
+on docstrings was made to.
 """
 
 from __future__ import annotations
@@ -319,13 +322,14 @@ def main() -> int:
         zoo.make()
     with tempfile.TemporaryDirectory() as folder:
         found = run(Cases(arguments.library, Path(folder)))
+    made = [s for s in zoo.sources() if zoo.recording(f"{s.name}-{s.doses[-1]}").is_file()]
     document = {
         "made_from": {
             "teacher": "SmolLM2-135M-Instruct Q4_1",
             "base": "Gemma 3 270M base Q4_K_M",
             "tuning": f"low rank {zoo.TUNING.rank}, rate {zoo.TUNING.step_size}, "
             f"{zoo.TUNING.batch} texts a step of {zoo.TUNING.tokens} tokens at most",
-            "sources": {s.name: [s.of, list(s.doses)] for s in zoo.sources()},
+            "sources": {s.name: [s.of, list(s.doses)] for s in made},
             "library": arguments.library.name,
             "alpha": ALPHA,
             "python": platform.python_version(),  # whose manual is the human text
