@@ -5,7 +5,9 @@
 Makes a synthetic library: models × sessions, each with a profile (count, mean, variance, over all
 prompts and over each of eight parts) in one space, labels, and digests of 400 prompts. Then, each
 in a process of its own, so that imports and the peak memory count in full: list all models, show
-one, load all summaries, load all with their parts, and the command `provenance library list`.
+one, load all summaries, load all with their parts, hold a suspect against all of them (`identify`
+with its false inclusion, without sampling and rendering), and the command `provenance library
+list`.
 Prints a table and writes ``benchmarks/results/library_size.json``.
 """
 
@@ -38,7 +40,25 @@ TASKS = {
     "show": "m = library.models(['m00042'])[0]; found = [library.bundle(b) for b in m.bundles]",
     "summaries": "found = library.profiles()",
     "summaries with parts": "found = library.profiles(parts=True)",
+    "identify, analysis": """
+import numpy as np
+from types import SimpleNamespace
+from provenance.attribution.enrolled import Enrolled
+from provenance.attribution.identification import Suspect, identify
+from provenance.attribution.same_source import scores
+e = Enrolled.of(library)
+d = e.mean.shape[-1]
+space = SimpleNamespace(dimensions=d, between=np.ones(d), within=np.ones(d))
+rng = np.random.default_rng(1)
+names = tuple(f"q{i}" for i in range(100))
+suspect = Suspect(rng.normal(size=(100, d)), np.arange(100) % 8, frozenset(names), names)
+done = identify(suspect, e, lambda a, b: scores(a, b, space), alpha=0.01, rng=rng)
+assert done.inclusion is not None
+found = e.models
+""",
 }
+# All models enter an identification, and none of their texts.
+UNBOUNDED = ("summaries with parts", "identify, analysis")
 PROCESS = """
 import json, sys, time
 began = time.perf_counter()
@@ -46,14 +66,14 @@ from pathlib import Path
 from provenance.library.population import Library
 library = Library.open(Path(sys.argv[1]))
 {task}
-seconds = time.perf_counter() - began
+seconds, cpu = time.perf_counter() - began, time.process_time()
 import psutil
 memory = psutil.Process().memory_info()
 peak = getattr(memory, "peak_wset", memory.rss)
 status = Path("/proc/self/status")
 if status.is_file():  # the peak of this program alone: getrusage counts the parent's before exec
     peak = next(int(x.split()[1]) * 1024 for x in status.open() if x.startswith("VmHWM"))
-print(json.dumps([seconds, peak / 1e6, len(found)]))
+print(json.dumps([seconds, cpu, peak / 1e6, len(found)]))
 """
 
 
@@ -112,8 +132,8 @@ def measure(path: Path) -> dict[str, dict[str, float]]:
         done = subprocess.run(
             [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True
         )
-        seconds, megabytes, items = json.loads(done.stdout)
-        found[name] = {"seconds": seconds, "megabytes": megabytes, "items": items}
+        seconds, cpu, megabytes, items = json.loads(done.stdout)
+        found[name] = {"seconds": seconds, "cpu": cpu, "megabytes": megabytes, "items": items}
     began = time.perf_counter()
     command = "from provenance.cli import main; main()"
     arguments = ["library", "list", "--library", str(path)]
@@ -122,6 +142,7 @@ def measure(path: Path) -> dict[str, dict[str, float]]:
     )
     found["provenance library list"] = {
         "seconds": time.perf_counter() - began,
+        "cpu": float("nan"),
         "megabytes": float("nan"),
         "items": len(shown.stdout.splitlines()) - 2,
     }
@@ -145,13 +166,17 @@ def main() -> None:
         f"{options.models:,} models, {options.dimensions} dimensions: made in {making:.0f} s, "
         f"{size:.0f} MB on disk; load {os.getloadavg()[0]:.1f}"
     )
-    print(f"{'task':26}{'seconds':>9}{'peak MB':>9}{'items':>8}")
+    print(f"{'task':26}{'seconds':>9}{'of cpu':>9}{'peak MB':>9}{'items':>8}")
     for name, row in rows.items():
         memory = "" if np.isnan(row["megabytes"]) else f"{row['megabytes']:.0f}"
-        print(f"{name:26}{row['seconds']:9.2f}{memory:>9}{row['items']:8,.0f}")
-    bounded = [r for n, r in rows.items() if n != "summaries with parts"]
-    met = all(r["seconds"] < SECONDS and not r["megabytes"] > MEGABYTES for r in bounded)
-    print(f"under {SECONDS:g} s and {MEGABYTES:g} MB each: {'yes' if met else 'NO'}")
+        cpu = "" if np.isnan(row["cpu"]) else f"{row['cpu']:.2f}"
+        print(f"{name:26}{row['seconds']:9.2f}{cpu:>9}{memory:>9}{row['items']:8,.0f}")
+    bounded = [r for n, r in rows.items() if n not in UNBOUNDED]
+    # Where others use the machine, too, the processor's seconds say more than those of a clock.
+    met = all(not r["cpu"] > SECONDS and not r["megabytes"] > MEGABYTES for r in bounded)
+    print(
+        f"under {SECONDS:g} s of the processor and {MEGABYTES:g} MB each: {'yes' if met else 'NO'}"
+    )
     written: dict[str, Any] = {
         "models": options.models,
         "dimensions": options.dimensions,

@@ -283,7 +283,7 @@ def test_what_cannot_be_calibrated_says_what_is_missing(run, recordings, corpus)
         (["--corpus", "nowhere"], "no recording at nowhere"),
         (["--corpus", "prompts.parquet"], "holds no recordings"),
         (["--corpus", recordings, "--outputs", "many"], "expected numbers of 2 or more"),
-        (["--corpus", recordings, "--view", "flat"], "expected raw or canonical"),
+        (["--corpus", recordings, "--view", "flat"], "expected both, raw or canonical"),
         (["--corpus", recordings, "--language", "xx"], "expected en or other"),
         (["--corpus", recordings, "--relations", "wrong.toml"], "one unit"),
     ):
