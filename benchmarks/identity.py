@@ -70,6 +70,8 @@ def ladder_part(quick: bool, only: str | None = None) -> dict:
 
     def add(label: str, rung: str, kind: str, test: ladder.Test, **options: int) -> None:
         wanted = 60 if rung == ladder.AGAIN and not quick else pairs
+        if label == "target" and not quick:
+            wanted = 100
         found = ladder.kept_curve(label, rung, kind, test, wanted=wanted, **options)
         rows.extend(found)
         for method in dict.fromkeys(r.method for r in found):
@@ -80,6 +82,8 @@ def ladder_part(quick: bool, only: str | None = None) -> dict:
         if only not in (None, rung):
             continue
         add("fused", rung, "fixed", ladder.fused("fused, fixed cells"))
+        if rung == "Q4_0":  # it carries a target: many disjoint units
+            add("target", rung, "fixed", ladder.fused("fused, 100 pairs"), largest=500)
         if rung in MAIN:
             add("tables", rung, "fixed", ladder.on_tables)
             add("scores", rung, "fixed", ladder.with_scores, largest=1_000)
