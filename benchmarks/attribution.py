@@ -1,6 +1,6 @@
 """Free text beside baselines: the same model or not, relatives, closed sets, lineage, teachers.
 
-    python benchmarks/attribution.py              about 25 minutes on one core; extraction is cached
+    python benchmarks/attribution.py              half an hour on one core; extraction is cached
     python benchmarks/attribution.py --only same closed
     python benchmarks/attribution.py --table      prints what was measured last
 
