@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from provenance.errors import EvidenceError, MissingExtra
+from provenance.errors import EvidenceError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -18,25 +18,11 @@ _GLOB = re.compile(r"[*?\[]")
 ROWS = 4096
 
 
-def require() -> Any:
-    """The module ``duckdb``.
-
-    Raises
-    ------
-    MissingExtra
-        If it is not installed.
-    """
-    try:
-        import duckdb
-    except ImportError:
-        raise MissingExtra("a library of models", "library") from None
-    return duckdb
-
-
 @contextmanager
 def connected() -> Iterator[Any]:
     """A connection that fetches no extension and keeps to `MEMORY` bytes."""
-    duckdb = require()
+    import duckdb
+
     connection = duckdb.connect(
         ":memory:",
         config={
@@ -72,7 +58,8 @@ def select(files: Sequence[Path], sql: str, values: Mapping[str, Any] | None = N
     FileNotFoundError
         If one is gone, as when another process has just merged it into a larger one.
     """
-    duckdb = require()
+    import duckdb
+
     with connected() as connection:
         try:
             relation = connection.sql(

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from provenance.canonical import clean_text
 from provenance.errors import UsageError
-from provenance.library.population import duck, freshness, profiles, texts
+from provenance.library.population import freshness, profiles, texts
 from provenance.library.population.catalogue import Catalogue
 from provenance.library.population.lock import locked
 from provenance.library.population.manifest import Manifest, create, is_library, read
@@ -40,16 +40,9 @@ Progress = Callable[[int, int, str], None]
 
 
 class Library:
-    """An open library. Make one with `create` or `open`.
-
-    Raises
-    ------
-    MissingExtra
-        If DuckDB is not installed.
-    """
+    """An open library. Make one with `create` or `open`."""
 
     def __init__(self, path: Path, manifest: Manifest) -> None:
-        duck.require()
         self.path = path
         self.manifest = manifest
         self._catalogue = Catalogue(path, manifest.name)
@@ -64,7 +57,6 @@ class Library:
         EvidenceError
             If the folder is one, or holds something else, or cannot be written.
         """
-        duck.require()
         manifest = create(path, name)
         return cls(path, manifest)
 

@@ -12,7 +12,6 @@ import pytest
 
 from provenance.errors import (
     EvidenceError,
-    MissingExtra,
     ReferenceStale,
     SettingsError,
     TamperedEvidence,
@@ -194,12 +193,6 @@ def test_what_is_no_library_says_so(tmp_path):
     manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "format": 2}))
     with pytest.raises(UsageError, match="later version"):
         Library.open(made.path)
-
-
-def test_without_duckdb_the_pip_line_is_told(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "duckdb", None)
-    with pytest.raises(MissingExtra, match=r"pip install 'llm-provenance\[library\]'"):
-        Library.create(tmp_path / "new")
 
 
 def test_a_folder_with_pattern_characters_is_read(tmp_path, recorded):
