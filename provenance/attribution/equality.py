@@ -72,8 +72,8 @@ def equality(
     beside
         Hypotheses that will share the decision with the families.
     seed
-        Of the relabellings. Family k uses the stream (seed, 1, k), so that leaving a family out
-        changes no other.
+        Of the relabellings. The k-th family uses the stream (seed, 1, k), so that the answers of
+        one change no other.
     """
     resamples = max(minimum_resamples, resamples_needed(alpha, max(1, len(families) + beside)))
     results, kernels = {}, {}
@@ -95,10 +95,15 @@ def draws_by_family(observations: Observations) -> dict[str, list[CellDraws]]:
     return {f: [c.draws for c in cells] for f, cells in observations.families().items()}
 
 
+def reads_texts(cells: Sequence[CellDraws]) -> bool:
+    """Whether the test of a family compares texts too; both sides pooled, labels unseen."""
+    lengths = [len(text) for cell in cells for text in cell.texts]
+    return bool(lengths) and median(lengths) > _TEXT_FROM
+
+
 def _kernels(cells: Sequence[CellDraws]) -> tuple[str, ...]:
     """Chosen from the pooled answers, labels unseen, so that the test stays exact."""
-    lengths = [len(text) for cell in cells for text in cell.texts]
-    kernels = KERNELS if lengths and median(lengths) > _TEXT_FROM else CATEGORICAL
+    kernels = KERNELS if reads_texts(cells) else CATEGORICAL
     if any(cell.values is not None for cell in cells):
         kernels = (*kernels, FIRST_TOKEN)
     if any(cell.scores is not None and np.isfinite(cell.scores).all() for cell in cells):
