@@ -38,7 +38,8 @@ class CellObservations:
     draws
         The same as arrays for the tests.
     available
-        The answers that came at the first attempt, those whose partner is missing included.
+        The answers that came at the first attempt, those whose partner is missing included;
+        blocks that are left out for their lag are not.
     answered, failed
         Answers and final failures, per side.
     asked_again
@@ -128,8 +129,8 @@ def observe(
     observed, out_of_time = [], 0
     for cell in cells:
         answers = by_cell.get(cell.id, [])
-        used, late = _paired(answers, max_lag_s) if blocked else (answers, 0)
-        out_of_time += late
+        used, late = _paired(answers, max_lag_s) if blocked else (answers, set())
+        out_of_time += len(late)
         categories = {r.slot: category(cell, r) for r in answers}
         observed.append(
             CellObservations(
@@ -139,7 +140,7 @@ def observe(
                 texts=tuple(_text(r) for r in used),
                 draws=_arrays(used, categories, scores, blocked=blocked),
                 available=_arrays(
-                    [r for r in answers if r.slot not in again],
+                    [r for r in answers if r.slot not in again and r.block not in late],
                     categories,
                     scores,
                     blocked=blocked,
@@ -160,16 +161,18 @@ def codes(values: Iterable[Any]) -> np.ndarray[Any, np.dtype[np.intp]]:
     return np.array([known.setdefault(v, len(known)) for v in values], dtype=np.intp)
 
 
-def _paired(records: list[Record], max_lag_s: float) -> tuple[list[Record], int]:
+def _paired(records: list[Record], max_lag_s: float) -> tuple[list[Record], set[int | None]]:
+    """The records of blocks that count, and the blocks that lie too far apart."""
     blocks: dict[int | None, list[Record]] = defaultdict(list)
     for record in records:
         blocks[record.block].append(record)
-    kept, late = [], 0
-    for block in blocks.values():
+    kept: list[Record] = []
+    late: set[int | None] = set()
+    for number, block in blocks.items():
         if len({r.role for r in block}) < 2:
             continue
         if out_of_time(block, max_lag_s):
-            late += 1
+            late.add(number)
             continue
         kept += block
     return sorted(kept, key=lambda r: r.slot), late
