@@ -49,8 +49,14 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def without_missing_pdf(settings: Settings) -> Settings:
-    """The settings without the PDF, where nobody asked for it by name and it cannot be had."""
+    """The settings without the PDF, where nobody asked for it by name and it cannot be had.
+
+    Who asks for it by name is told so before anything is planned or sent.
+    """
+    from provenance import dossier
+
     if "formats" in settings.model_fields_set:
+        dossier.require(settings.formats)
         return settings
     kept = renderable(settings.formats)
     return settings if kept == settings.formats else settings.model_copy(update={"formats": kept})

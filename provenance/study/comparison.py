@@ -68,8 +68,8 @@ def compare(
     Returns
     -------
     Study
-        Its ``verdict.label`` is "different" or "inconclusive"; the null hypothesis is
-        ``same_deployment``.
+        Its ``verdict.label`` is "different", "consistent" (within δ against a panel) or
+        "inconclusive"; the null hypothesis is ``same_deployment``.
 
     Raises
     ------

@@ -46,9 +46,9 @@ def test_no_pattern_is_slow_on_hostile_text():
     import time
 
     hostile = ["*" * 20_000, "- " * 10_000, "“" * 20_000, "a" * 20_000, "\n" * 20_000, "|" * 20_000]
-    started = time.perf_counter()
+    started = time.process_time()
     rates(hostile)
-    assert time.perf_counter() - started < 20  # a pattern that backtracks takes hours
+    assert time.process_time() - started < 20  # a pattern that backtracks takes hours
 
 
 def test_shared_habits_are_the_unusual_ones():

@@ -1,6 +1,6 @@
 import json
+import os
 import random
-import time
 
 import pytest
 
@@ -20,6 +20,11 @@ reference = "a.jsonl"
 suspect = "c.jsonl"
 note = "made up for this test"
 """
+
+
+def processor_seconds():
+    """Of this process and those that it waited for: other work on the machine does not count."""
+    return sum(os.times()[:4])
 
 
 @pytest.fixture
@@ -49,10 +54,10 @@ def recordings(tmp_path):
 
 def test_the_demo_replays_and_says_so(run, recordings, tmp_path):
     out = tmp_path / "out"
-    began = time.monotonic()
+    began = processor_seconds()
     done = run("demo", "--recordings", recordings, "--out", out)
     assert done.exit_code == 0, done.output
-    assert time.monotonic() - began < 15
+    assert processor_seconds() - began < 15
     assert done.stdout.startswith("RECORDED")
     assert "a model with another" in done.stdout
     verdicts = {
@@ -85,8 +90,8 @@ def test_a_broken_list_of_cases_is_named(run, tmp_path):
 
 
 def test_the_shipped_demo_has_three_cases_and_takes_seconds(process):
-    began = time.monotonic()
+    began = processor_seconds()
     done = process("demo")
     assert done.returncode == 0, done.stderr
-    assert time.monotonic() - began < 15
+    assert processor_seconds() - began < 15
     assert done.stdout.count("\n── ") == 3

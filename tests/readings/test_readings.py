@@ -281,6 +281,6 @@ def test_every_category_can_be_written(reading):
     ],
 )
 def test_megabytes_are_read_by_their_beginning(reading, unit):
-    began = time.monotonic()
+    began = time.process_time()
     assert len(read(reading, unit * 3_000_000)) <= 200
-    assert time.monotonic() - began < 0.5
+    assert time.process_time() - began < 0.5

@@ -144,10 +144,10 @@ def test_each_kernel_sees_what_it_is_for(make, kernel):
 def test_hostile_texts(make):
     texts = ["", "\ud800\udfff", "\x00" * 9, "a" * 5_000_000, "𝔘" * 10, "\u202e\n"] * 2
     cell = make([0] * 6, [0] * 6, texts=texts)
-    started = time.perf_counter()
+    started = time.process_time()
     found = fused_test([cell, cell], null=_null(), kernels=TEXT)
     assert 0 < found.p_value <= 1
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_errors(make):

@@ -20,12 +20,12 @@ import sys, json, time
 from pathlib import Path
 import psutil
 from provenance.library.population import Library
-began = time.perf_counter()
+began = time.process_time()
 library = Library.open(Path(sys.argv[1]))
 models = library.models()
 shown = library.models(["m2999"])
 found = library.profiles()
-seconds = time.perf_counter() - began
+seconds = time.process_time() - began
 status = Path("/proc/self/status")
 peak = psutil.Process().memory_info().rss
 if status.is_file():
