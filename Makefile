@@ -1,6 +1,7 @@
 # make demo   compare real language models on this machine, no key and no hub needed
 # make test   lint, types, layers, the whole suite, and the suite's packaging part on the wheel
 # make zoo    record the ladder of suspects that benchmarks/identity.py reads; resumable
+# make students   train and record the students that benchmarks/student.py weighs; resumable
 # make demo GEMMA=no leaves out the third case (a model with its own terms).
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ GEMMA  ?= yes
 # The CPU build is enough and small. Elsewhere any torch >= 2.6 will do.
 TORCH  ?= torch==2.13.0
 
-.PHONY: demo zoo test lint install install-test browser clean
+.PHONY: demo zoo students test lint install install-test browser clean
 
 $(VENV)/.python:
 	@$(PYTHON) -m venv $(VENV)
@@ -38,6 +39,9 @@ demo: $(VENV)/.installed
 
 zoo: $(VENV)/.installed-test
 	@$(BIN)/python benchmarks/zoo.py
+
+students: $(VENV)/.installed-test
+	@$(BIN)/python benchmarks/student.py --make
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
