@@ -146,6 +146,7 @@ def analyse_transcript(
         serial_alpha=rules["serial_alpha"],
     )
     label, reasons = decide(case)
+    switching = examine_switch(observations, order, rules=rules, seed=seed)
     shares: tuple[SubstituteShare, ...] = ()
     not_excluded: tuple[str, ...] = ()
     delta = float(settings["delta"])
@@ -154,7 +155,12 @@ def analyse_transcript(
     elif panel is not None and any(code == "no_difference_found" for code, _ in reasons):
         shares = substitutes.shares(members, coded, alpha=alpha, seed=seed)
         label, reasons, not_excluded = consistent(
-            case, reasons, shares, delta=delta, panel=panel.name
+            case,
+            reasons,
+            shares,
+            delta=delta,
+            panel=panel.name,
+            changed=bool(switching.reasons),
         )
     endpoints = {role: Endpoint.parse(plan["endpoints"][role]) for role in ROLES}
     hosts = weigh_hosts(
@@ -168,7 +174,6 @@ def analyse_transcript(
         alpha=alpha,
         early=stopped is not None,
     )
-    switching = examine_switch(observations, order, rules=rules, seed=seed)
     label, reasons = hosts.label, [*hosts.reasons, *switching.reasons]
     sensitivity = _sensitivity(cells, planned, panel, alpha=alpha)
     return StudyDocument(

@@ -38,7 +38,8 @@ def examine_switch(
 ) -> Switching:
     """Look for one moment before and after which a side's answers differ.
 
-    Exploratory: it says when to look, and adds nothing to the verdict. The test of drift, which is
+    Exploratory: it says when to look and rejects nothing; a reason that it gives only keeps a study
+    from being called consistent. The test of drift, which is
     part of the rules, asks another question: whether answers move with time at all. A switch makes
     neighbours alike, as a cache does; so where answers repeat each other, a reason is given only if
     they no longer do on either side of the moment.

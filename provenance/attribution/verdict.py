@@ -196,6 +196,7 @@ def consistent(
     *,
     delta: float,
     panel: str,
+    changed: bool = False,
 ) -> tuple[Label, Reasons, tuple[str, ...]]:
     """Whether a study that found no difference may be called consistent within δ.
 
@@ -203,6 +204,12 @@ def consistent(
     and an upper limit of at most δ (intersection–union: no correction for their number). Failures
     that differ, draws that may depend on each other or on time, and recordings whose order is not
     known forbid it.
+
+    Parameters
+    ----------
+    changed
+        Whether a side's answers changed at some moment (`switching`): a share that is not the same
+        throughout has no limit.
 
     Returns
     -------
@@ -218,6 +225,8 @@ def consistent(
             ("drift", {"side": r, "p": case.drift[r], "paired": case.paired}) for r in drifting
         ]
         return "inconclusive", [*reasons, *found], ()
+    if changed:  # the reason itself comes with the switch
+        return "inconclusive", reasons, ()
     parted = [share for share in shares if share.parted]
     not_excluded = tuple(share.name for share in shares if not share.parted)
     above = sorted((s for s in parted if s.upper > delta), key=lambda s: -s.upper)

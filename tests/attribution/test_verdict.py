@@ -172,6 +172,12 @@ def test_what_forbids_consistent(change, code):
     assert code in found
 
 
+def test_a_change_at_some_moment_forbids_consistent():
+    case, shares = DIAGNOSED, [share("a", 0.05)]
+    found = consistent(case, decide(case)[1], shares, delta=0.1, panel="core", changed=True)
+    assert found == ("inconclusive", decide(case)[1], ())
+
+
 BET = replace(EQUAL, sequential=(0.0015, 0.002, 64), early=True)
 
 

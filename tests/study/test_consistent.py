@@ -7,6 +7,8 @@ from collections import Counter
 import pytest
 
 from provenance import compare
+from provenance.attribution import assemble
+from provenance.attribution.switching import Switching
 from provenance.battery import Battery
 from provenance.readings import read
 
@@ -70,6 +72,20 @@ def test_consistent_within_delta_against_the_panel(folder):
     assert limits["substitute"].upper <= DELTA
     assert limits["other"].upper <= DELTA
     assert not limits["twin"].parted
+
+
+def test_what_changed_during_the_study_is_not_called_consistent(folder, monkeypatch):
+    """The limits assume one share throughout: a study cannot say both."""
+    values = {"side": "suspect", "p": 0.002, "after": 0.9}
+    changed = Switching((), [("changed_during_study", values)])
+    monkeypatch.setattr(assemble, "examine_switch", lambda *_, **__: changed)
+    found = study(folder, "a", 1, new=True)
+    assert found.verdict.label == "inconclusive"
+    assert {r.code for r in found.verdict.reasons} == {
+        "no_difference_found",
+        "changed_during_study",
+    }
+    assert found.verdict.not_excluded == ()
 
 
 def test_too_few_draws_leave_it_open(folder):
