@@ -9,6 +9,7 @@ that you were given by another way.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from provenance import __version__
 from provenance.errors import EvidenceError
 from provenance.evidence.integrity import check_integrity
 from provenance.evidence.store import Store, is_store
+from provenance.sampling.plan import RULES
 from provenance.study import analyse
 
 # Written by the machine and the version that made the study, not by the evidence.
@@ -83,6 +85,7 @@ def verify(target: str | Path) -> Verification:
     with Store.open(path) as store:
         study = store.read_study()
         records = sum(1 for _ in store.records())
+        rules = store.plan["rules"]
     label = None
     if study is not None:
         label = study["verdict"]["label"]
@@ -92,7 +95,7 @@ def verify(target: str | Path) -> Verification:
         first_record=None,
         recomputed=study is not None and not problems,
         statement=_statement(
-            records, integrity.root, label, problems, (study or {}).get("tool_version")
+            records, integrity.root, label, problems, (study or {}).get("tool_version"), rules
         ),
         verdict_label=label,
         root=integrity.root,
@@ -146,6 +149,7 @@ def _statement(
     label: str | None,
     problems: list[str],
     written_by: str | None,
+    rules: Mapping[str, Any],
 ) -> str:
     lines = [f"{records} records: the chain holds, every recorded byte has its digest."]
     lines.append(f"Root {root} (not signed: compare it with one you got another way).")
@@ -156,6 +160,16 @@ def _statement(
             f"The study was written by version {written_by}, this is {__version__}: readings or "
             f"tests may have changed. `pip install llm-provenance=={written_by}` analyses it as "
             "it was."
+        )
+    older = [
+        f"{what} of version {rules.get(name)} (here {RULES[name]})"
+        for name, what in (("version", "tests"), ("readings", "readings"))
+        if rules.get(name) != RULES[name]
+    ]
+    if problems and older:
+        lines.append(
+            f"The study was planned with {' and '.join(older)}: that alone may be why its numbers "
+            "are others here. The package that made it analyses it as it was."
         )
     lines.append(
         "This shows integrity since capture. It does not show that an endpoint sent these bytes."

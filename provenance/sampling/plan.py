@@ -20,10 +20,10 @@ from provenance.canonical import digest
 from provenance.transcript import ROLES, Request, Role
 
 # Settings of the analysis that are part of the plan, so that nobody can choose them afterwards.
-# "version" goes up with the tests, "readings" with the meaning of a reading: another version of
-# the package would analyse the same records otherwise, and `verify` says so.
+# "version" goes up with the tests and the rule of the verdict, "readings" with the meaning of a
+# reading: another version would analyse the same records otherwise, and `verify` names both.
 RULES: dict[str, Any] = {
-    "version": 1,
+    "version": 2,
     "readings": 1,
     "minimum_resamples": 9_999,
     "minimum_coverage": 0.5,

@@ -2,11 +2,12 @@ import json
 
 import pytest
 
-from provenance import compare, verify
+from provenance import compare, verification, verify
 from provenance.errors import EvidenceError
 from provenance.evidence.chain import chain_start, write_line
 from provenance.evidence.files import digests
 from provenance.evidence.store import Store
+from provenance.sampling.plan import RULES
 
 
 @pytest.fixture
@@ -74,3 +75,20 @@ def test_another_version_is_named_where_the_analysis_differs(study, monkeypatch)
     found = verify(study.store)
     assert not found.ok
     assert "pip install llm-provenance==0.0.1" in found.statement
+
+
+@pytest.mark.parametrize("name", ["version", "readings"])
+def test_other_rules_are_named_where_the_analysis_differs(study, monkeypatch, name):
+    """The same package version before and after its tests changed: the plan tells them apart."""
+    monkeypatch.setitem(verification.RULES, name, RULES[name] + 1)
+    untouched = verify(study.store)
+    assert untouched.ok
+    assert "was planned with" not in untouched.statement
+    document = json.loads((study.store / "study.json").read_bytes())
+    document["findings"][0]["p_value"] *= 1.5
+    with Store.open(study.store, write=True) as store:
+        store.write_study(json.dumps(document).encode())
+        store.seal()
+    found = verify(study.store)
+    assert not found.ok
+    assert f"of version {RULES[name] - 1} (here {RULES[name]})" in found.statement
