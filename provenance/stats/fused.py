@@ -172,7 +172,7 @@ def normal_scores(values: NDArray[np.float64], rows: NDArray[np.float64]) -> NDA
     varies = deviation > 1e-7 * np.maximum(np.abs(rows).max(axis=0), 1.0)
     divisor = np.where(varies, deviation, 1.0)
     standard = (values - centre) / divisor
-    # Above 4 the smallest values would get positive scores.
+    # Above 6 the smallest values would get positive scores.
     skewness = np.clip((((rows - centre) / divisor) ** 3).mean(axis=0), 0.02, 4.0)
     shape = 4 / skewness**2
     ratio = np.maximum(1 + standard / np.sqrt(shape), 0)
