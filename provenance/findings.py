@@ -237,9 +237,14 @@ class Candidate(Frozen):
 
 
 class FalseInclusion(Frozen):
-    """How often a maker outside the library gets a non-empty set: measured by leaving units out."""
+    """How often a maker outside the library gets a non-empty set: measured by leaving units out.
+
+    ``rate`` is the mean over units of the share of their bundles, ``bundle_rate`` the share of all
+    bundles, where units of many models weigh more.
+    """
 
     rate: float
+    bundle_rate: float | None = None
     bundles: int
     units: int
     mean_size: float

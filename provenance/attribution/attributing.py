@@ -26,13 +26,13 @@ from provenance.attribution.likeness_reasons import (
 )
 from provenance.attribution.open_set import needed
 from provenance.attribution.origin import Coded
+from provenance.attribution.ranking import likeness_of, unranked
 from provenance.attribution.strands import (
     PAIRS,
     Case,
     OtherTexts,
     case_of,
     change_of,
-    likeness_of,
     ratios_of,
 )
 from provenance.battery import Cell
@@ -91,14 +91,18 @@ def analyse_attribution(
         "reference": Texts.of(reference.records, reference.cells, prompts),
     }
     case = case_of(texts, known, others, (str(reference.endpoint), plan["endpoints"]["suspect"]))
-    weighed = {} if case is None else ratios_of(case, texts["suspect"])
+    weighed = {} if case is None else ratios_of(case, texts)
     alike = None if case is None else likeness_of(case, alpha)
     moved = None if case is None else change_of(case, seed)
     failed = {
         "suspect": len(transcript.failed("suspect")),
         "reference": sum(r.failure is not None for r in reference.records),
     }
-    label, coded = _decide(case, texts, failed, weighed, alike, alpha)
+    answered = {
+        "suspect": len(transcript.completed("suspect")),
+        "reference": sum(r.completion is not None for r in reference.records),
+    }
+    label, coded = _decide(case, texts, answered, failed, weighed, alike, alpha)
     own = Endpoint.parse(plan["endpoints"]["suspect"])
     return StudyDocument(
         tool_version=__version__,
@@ -151,6 +155,7 @@ def analyse_attribution(
 def _decide(
     case: Case | None,
     texts: Mapping[Role, Texts],
+    answered: Mapping[str, int],
     failed: Mapping[str, int],
     weighed: Mapping[tuple[str, str], Assessed],
     alike: Likeness | None,
@@ -158,6 +163,9 @@ def _decide(
 ) -> tuple[Any, Coded]:
     for role in ROLES:
         if not texts[role].completions:
+            if answered[role]:
+                empty = {"side": role, "count": answered[role]}
+                return "inconclusive", [("only_empty_answers", empty)]
             values = {"side": role, "count": failed[role], "kind": None}
             return "inconclusive", [("nothing_answered", values)]
     if case is None:
@@ -213,7 +221,9 @@ def _propositions(
             found.append(Proposition(hypothesis=pair[0], against=pair[1], why_not=why))
         else:
             found.append(assessed.proposition(*pair))
-    taught = "students_too_few" if alike is None else "likeness_only"
+    taught = "likeness_only"
+    if alike is None:
+        taught = "too_few_outputs" if case is None else unranked(case)
     return (
         *found,
         Proposition(hypothesis="trained_on_outputs", against="not", why_not=taught),

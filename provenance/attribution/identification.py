@@ -353,14 +353,15 @@ def aligned(plain: Enrolled, enrolled: Enrolled) -> Enrolled:
 def own_parts(enrolled: Enrolled, n: int) -> tuple[int, ...]:
     """The held-out parts that stand in for a suspect of ``n`` outputs.
 
-    As many as come nearest to ``n`` outputs, the same for all models; never fewer than one, so that
-    a suspect with fewer outputs than a part holds is compared with bundles that are larger than
-    itself.
+    As many as come nearest to ``n`` outputs, the same for all models; never fewer than one, nor
+    than hold `FEWEST` outputs of a typical model, so that a suspect with fewer is compared with
+    bundles that are larger than itself.
     """
     rows = sorted({row for m in enrolled.models for row in m.sessions})
     sizes = enrolled.n[np.ix_(rows, list(HELD_OUT))]
     typical = float(np.median(sizes[sizes > 0])) if (sizes > 0).any() else 1.0
-    return HELD_OUT[: int(np.clip(round(n / typical), 1, len(HELD_OUT)))]
+    fewest = 1 + int(np.argmax(np.median(np.cumsum(sizes, axis=1), axis=0) >= FEWEST))
+    return HELD_OUT[: int(np.clip(round(n / typical), fewest, len(HELD_OUT)))]
 
 
 def _diagonal(scores: Scores, a: Sequence[Moments], b: Sequence[Moments]) -> Floats:

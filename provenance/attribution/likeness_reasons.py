@@ -28,7 +28,9 @@ def format_reasons(case: Case) -> Coded:
 def likeness_reasons(case: Case, alike: Likeness | None, alpha: float) -> Coded:
     """What the likeness says, and what else explains it: a third source, a sibling, the dates."""
     if alike is None:
-        return [] if case.comparable else [other_genre(case.known, case.genre)]
+        if case.comparable:
+            return []
+        return [("likeness_of_other_genre", other_genre(case.known, case.genre)[1])]
     values = {
         "p": alike.p_value,
         "alpha": alpha,

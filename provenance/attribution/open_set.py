@@ -55,7 +55,11 @@ class Inclusion:
     Attributes
     ----------
     rate
-        Mean over units of the share of their bundles with a non-empty set.
+        Mean over units of the share of their bundles with a non-empty set: for a maker drawn at
+        random.
+    bundle_rate
+        Share of all bundles with a non-empty set: for a model drawn at random, so that units of
+        many models weigh more.
     bundles, units
         How many were tried.
     mean_size
@@ -63,6 +67,7 @@ class Inclusion:
     """
 
     rate: float
+    bundle_rate: float
     bundles: int
     units: int
     mean_size: float
@@ -209,6 +214,7 @@ def false_inclusion(
         return None
     return Inclusion(
         rate=float(np.mean(rates)),
+        bundle_rate=float(np.mean(np.array(sizes) > 0)),
         bundles=len(rows),
         units=len(rates),
         mean_size=float(np.mean(sizes)),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -160,6 +160,8 @@ def decide(
 ) -> tuple[Any, Coded]:
     """The label of an identification and its reasons."""
     if not texts.completions:
+        if empty := len(transcript.completed("suspect")):
+            return "inconclusive", [("only_empty_answers", {"side": "suspect", "count": empty})]
         failed = transcript.failed("suspect")
         kinds = Counter(str(r.failure.kind) for r in failed if r.failure is not None)
         kind = kinds.most_common(1)[0][0] if kinds else None
@@ -183,9 +185,7 @@ def decide(
     tried = int(np.sum(~np.isnan(found.scores)))
     outside: Coded = []
     if found.inclusion is not None and members:
-        stranger = found.inclusion
-        rates = {"rate": stranger.rate, "units": stranger.units, "mean_size": stranger.mean_size}
-        outside = [("outside_the_library", rates)]
+        outside = [("outside_the_library", asdict(found.inclusion))]
     if not members:
         p = float(np.nanmax(found.found.p_values))
         return "none_of_these", [("set_is_empty", {"p": p, "alpha": alpha, "models": tried})]
@@ -367,14 +367,7 @@ def _population(
         suspect_outputs=0 if found is None else found.suspect_outputs,
         coverage="per_model" if found is not None and found.found.per_model else "marginal",
         views=_views(found),
-        false_inclusion=None
-        if inclusion is None
-        else FalseInclusion(
-            rate=inclusion.rate,
-            bundles=inclusion.bundles,
-            units=inclusion.units,
-            mean_size=inclusion.mean_size,
-        ),
+        false_inclusion=None if inclusion is None else FalseInclusion(**asdict(inclusion)),
     )
 
 

@@ -100,6 +100,7 @@ class Ratios:
         outputs: tuple[int, int],
         told: Told,
         *,
+        other: Told | None = None,
         unlike: bool = False,
     ) -> Assessed | None:
         """The ratio of a pair of hypotheses; None where no calibration speaks to it.
@@ -110,6 +111,8 @@ class Ratios:
             Of the suspect's bundle and of the other.
         told
             What decides, of the suspect's texts, whether a calibration covers them.
+        other
+            The same of the other bundle; None where it is one that calibrations were made of.
         unlike
             Whether the two bundles are of unlike format.
 
@@ -122,17 +125,21 @@ class Ratios:
         fitting = [c for c in self.calibrations if (c.hypothesis, c.against) == pair]
         if not fitting:
             return None
-        case = Case(
-            space=self.space,
-            language=told.language,
-            outputs=min(outputs),
-            characters=told.characters,
-            genre=told.genre,
-            unlike_formats=unlike,
-        )
+        cases = [
+            Case(
+                space=self.space,
+                language=t.language,
+                outputs=min(outputs),
+                characters=t.characters,
+                genre=t.genre,
+                unlike_formats=unlike,
+            )
+            for t in (told, *(() if other is None else (other,)))
+        ]
+        case = cases[0]
         # Chosen by what they were worth on known pairs, never by what they say here.
         fitting = sorted(fitting, key=lambda c: (_cost(c, case.outputs), c.name))
-        assessed = [c.assess(score, case) for c in fitting]
+        assessed = [_both(c, c.assess(score, case), cases[1:]) for c in fitting]
         found = next((a for a in assessed if a.assessed), None)
         if found is not None:
             return found
@@ -141,7 +148,9 @@ class Ratios:
             own = told.genre or "not stated"
             why = f"Calibrations cover the genres {', '.join(genres)}; this one is {own}."
             return replace(assessed[0], why_not=why, calibration=self.name)
-        return assessed[0]
+        # Why one of another genre does not cover the case would be beside the point.
+        of_genre = (told.genre in c.scope.genres for c in fitting)
+        return next((a for a, own in zip(assessed, of_genre, strict=True) if own), assessed[0])
 
     def bounds(self, pair: tuple[str, str], genre: str = "") -> tuple[float, float] | None:
         """The widest bounds of the calibrations of a pair that cover a genre."""
@@ -168,6 +177,23 @@ class Ratios:
         if found is not None:
             return found
         return Assessed(None, None, None, False, self.name, "", None, None, "no_calibration")
+
+
+def _both(calibration: Calibration, assessed: Assessed, others: Sequence[Case]) -> Assessed:
+    """No ratio where the calibration does not cover the other side."""
+    why = next((w for case in others if (w := calibration.scope.covers(case)) is not None), None)
+    if why is None or not assessed.assessed:
+        return assessed
+    return replace(
+        assessed,
+        log10_lr=None,
+        interval=None,
+        bounds=None,
+        clipped=False,
+        n_same=None,
+        n_different=None,
+        why_not=f"For the texts of the reference: {why}",
+    )
 
 
 def _cost(calibration: Calibration, outputs: int) -> float:

@@ -1,4 +1,4 @@
-"""The strands of evidence of an attribution, each computed apart: ratios, likeness, change.
+"""The strands of evidence of an attribution, each computed apart: ratios, change, and `ranking`.
 
 None is multiplied with another: they are read from the same texts, and how they depend on each
 other was not measured. Texts are compared as they stand; a suspect and a reference of unlike format
@@ -12,21 +12,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from provenance.attribution.calibration import Assessed
 from provenance.attribution.change import Change, change_towards
 from provenance.attribution.holding import Texts, scores_in
-from provenance.attribution.identification import FEWEST, Suspect, own_parts
+from provenance.attribution.identification import FEWEST, Suspect
 from provenance.attribution.known import InSpace, Known
 from provenance.attribution.layouts import unlike
-from provenance.attribution.likeness import Likeness, likeness
 from provenance.attribution.ratios import Told
 from provenance.battery import Cell
 from provenance.endpoint import Endpoint
 from provenance.library.parts import ENROLLED, HELD_OUT, PARTS
 from provenance.library.population import Moments
-from provenance.library.space.formats import Formats
 from provenance.transcript import Record, Role
 
 __all__ = [
@@ -37,7 +34,6 @@ __all__ = [
     "Sides",
     "case_of",
     "change_of",
-    "likeness_of",
     "ratios_of",
 ]
 
@@ -47,7 +43,6 @@ PAIRS = (
     ("common_base", "none_of_these"),
 )
 OtherRole = Literal["reference", "control", "sibling", "before", "after"]
-_LENGTHS = 2.0  # how many times as long or as short a text of the null may be
 _EVERY = tuple(range(PARTS))
 
 
@@ -111,8 +106,8 @@ class Case:
         Whether the formats of suspect and reference are unlike.
     comparable
         Whether the library's models answered prompts of the suspect's genre.
-    genre
-        As stated or found; empty where not known.
+    genre, reference_genre
+        Of the suspect's and the reference's prompts, as stated or found; empty where not known.
     names
         How a library may know reference and suspect.
     """
@@ -123,6 +118,7 @@ class Case:
     unlike: bool
     comparable: bool
     genre: str
+    reference_genre: str
     names: tuple[str, str]
 
     @property
@@ -147,6 +143,7 @@ def case_of(
         return None
     genre = known.genre_of(frozenset(texts["suspect"].prompts))
     comparable = known.comparable(genre)
+    theirs = _genre_beside(texts, known, genre)
     known = known.within(genre)
     main = _sides(texts, known.main, others)
     if main is None:
@@ -161,8 +158,20 @@ def case_of(
         unlike=bool(strange[0, 0]),
         comparable=comparable,
         genre=genre,
+        reference_genre=theirs,
         names=(_name(endpoints[0]), _name(endpoints[1])),
     )
+
+
+def _genre_beside(texts: Mapping[Role, Texts], known: Known, genre: str) -> str:
+    """The reference's genre: of the library's prompts, else as stated, else the suspect's.
+
+    The last only where it answered the suspect's prompts: a change of genre looks like a change of
+    model, and no calibration holds pairs across genres.
+    """
+    own, theirs = (frozenset(texts[r].prompts) for r in ("suspect", "reference"))
+    asked = known.main.enrolled.genre_of(theirs)
+    return asked or known.genre or (genre if 2 * len(own & theirs) >= len(theirs) else "")
 
 
 def _sides(
@@ -185,7 +194,7 @@ def _sides(
     return Sides(known, suspect, reference, own, theirs, tuple(in_space), overlap)
 
 
-def ratios_of(case: Case, texts: Texts) -> dict[tuple[str, str], Assessed]:
+def ratios_of(case: Case, texts: Mapping[Role, Texts]) -> dict[tuple[str, str], Assessed]:
     """Every pair that a calibration speaks to, in the view of the case."""
     sides = case.sides
     ratios = sides.known.ratios
@@ -193,102 +202,14 @@ def ratios_of(case: Case, texts: Texts) -> dict[tuple[str, str], Assessed]:
         return {}
     a, b = sides.suspect_bundle, sides.reference_bundle
     score = float(scores_in(sides.known.space)([a], [b])[0, 0])
-    told = Told.of(texts.completions, case.genre)
+    told = Told.of(texts["suspect"].completions, case.genre)
+    other = Told.of(texts["reference"].completions, case.reference_genre)
     found = {}
     for pair in PAIRS:
-        assessed = ratios.weigh(pair, score, (a.n, b.n), told, unlike=case.abstains)
+        assessed = ratios.weigh(pair, score, (a.n, b.n), told, other=other, unlike=case.abstains)
         if assessed is not None:
             found[pair] = assessed
     return found
-
-
-def likeness_of(case: Case, alpha: float) -> Likeness | None:
-    """How unusual the suspect's likeness to the reference is; None with too small a population.
-
-    Where the formats are unlike the larger of the two views' p-values counts, which is valid
-    whatever chooses between them.
-    """
-    found = _likeness(case, case.main, alpha)
-    if case.unlike and case.plain is not None:
-        second = _likeness(case, case.plain, alpha)
-        if found is None or (second is not None and second.p_value > found.p_value):
-            return second
-    return found
-
-
-def _likeness(case: Case, sides: Sides, alpha: float) -> Likeness | None:
-    enrolled, scores = sides.known.enrolled, scores_in(sides.known.space)
-    held = own_parts(enrolled, sides.suspect_bundle.n)
-    stand_ins = [enrolled.moments(m.sessions, held) for m in enrolled.models]
-    targets = [enrolled.moments(m.sessions, ENROLLED) for m in enrolled.models]
-    kept = [
-        i
-        for i, (a, b) in enumerate(zip(stand_ins, targets, strict=True))
-        if a is not None and b is not None and min(a.n, b.n) >= FEWEST
-    ]
-    own_controls = [c for c in sides.of("control") if sides.held_out(c) is not None]
-    controls = [m for c in own_controls if (m := sides.held_out(c)) is not None]
-    if not kept:
-        return None
-    models = [enrolled.models[i] for i in kept]
-    columns = [sides.reference_bundle, *(m for i in kept if (m := targets[i]) is not None)]
-    rows = [m for i in kept if (m := stand_ins[i]) is not None]
-    # A control may be a third source: it stands among the targets where it has outputs for that.
-    third = [(k, m) for k, c in enumerate(own_controls) if (m := _enrolled(c, sides)) is not None]
-    columns += [m for _, m in third]
-    scored = scores([sides.suspect_bundle, *rows, *controls], columns)
-    for place in range(len(kept)):
-        scored[1 + place, 1 + place] = np.nan  # a model and itself
-    for place, (k, _) in enumerate(third):
-        scored[1 + len(kept) + k, 1 + len(kept) + place] = np.nan
-    name, own = case.names
-    relations = case.known.relations
-    unit = next((m.unit for m in models if m.name == name), None)
-    taught = [relations.link(m.name, name, "trained_on_outputs") for m in models]
-    students = np.array([link.holds is True and link.certainty == "sure" for link in taught])
-    maybe = np.array([link.holds is True for link in taught])
-    unrelated = np.array([m.unit != unit and m.name not in (name, own) for m in models]) & ~maybe
-    # Models that answered another kind of prompts say nothing of what an unrelated suspect does.
-    unrelated &= case.comparable
-    students &= case.comparable
-    formats = [enrolled.formats_of(m.sessions, held) for m in models]
-    formats += [c.formats_of(sides.parts) for c in own_controls]
-    alike = _of_length(sides.suspect.formats_of(sides.parts), formats)
-    extra = np.ones(len(controls), dtype=bool)
-    return likeness(
-        scored[0],
-        scored[1:],
-        0,
-        unrelated=np.concatenate([unrelated, extra]) & alike,
-        students=np.concatenate([students, ~extra]),
-        units=[
-            unit or "the reference",
-            *(m.unit for m in models),
-            *(f"control {k}" for k, _ in third),
-        ],
-        names=["the reference", *(m.name for m in models), *(_called(sides, k) for k, _ in third)],
-        alpha=alpha,
-        view=sides.known.view,
-    )
-
-
-def _enrolled(bundle: Suspect, sides: Sides) -> Moments | None:
-    found = bundle.moments(sides.reference_parts)
-    return found if found is not None and found.n >= FEWEST else None
-
-
-def _called(sides: Sides, number: int) -> str:
-    controls = [other for other, _ in sides.others if other.role == "control"]
-    return controls[number].endpoint.label
-
-
-def _of_length(own: Formats | None, others: Sequence[Formats | None]) -> NDArray[np.bool_]:
-    """Which bundles have outputs of the suspect's length: a terse text is like other terse ones."""
-    if own is None:
-        return np.ones(len(others), dtype=bool)
-    length = max(1.0, own.mean_characters)
-    ratios = [1.0 if f is None else max(1.0, f.mean_characters) / length for f in others]
-    return np.array([1 / _LENGTHS <= r <= _LENGTHS for r in ratios], dtype=bool)
 
 
 def change_of(case: Case, seed: int) -> Change | None:

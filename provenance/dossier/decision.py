@@ -135,7 +135,8 @@ def _attributed(document: StudyDocument) -> str:
         pair = f"{wording.hypothesis(best.hypothesis)}, against {wording.hypothesis(best.against)}"
         return f"Supported: {pair}."
     if document.verdict.label == "not_supported":
-        return "Not supported: the texts speak for a model of another maker."
+        against = " and ".join(wording.hypothesis(p.hypothesis) for p in ratios)
+        return f"Not supported: the texts speak against {against}."
     return "The texts do not settle where the suspect comes from."
 
 

@@ -49,7 +49,8 @@ def set_is_empty(p: float, alpha: float, models: int) -> str:
     return (
         f"Each of the {counted(models, 'model')} of the library was rejected at α = {alpha:g} "
         f"(largest p = {p_value(p, alpha)}). A model of the library under another system prompt, "
-        "other decoding, or re-formatted by a gateway can be rejected too."
+        "other decoding, on prompts of another genre or wording, or re-formatted by a gateway can "
+        "be rejected too."
     )
 
 
@@ -93,11 +94,23 @@ def unlike_format(why: str) -> str:
 
 
 @_reason
-def outside_the_library(rate: float, units: int, mean_size: float) -> str:
+def outside_the_library(
+    rate: float,
+    units: int,
+    mean_size: float,
+    bundle_rate: float | None = None,
+    bundles: int | None = None,
+) -> str:
     """How often a stranger gets a set."""
+    over = (
+        ""
+        if bundle_rate is None or bundles is None
+        else f"; of all {counted(bundles, 'bundle')}, {percent(bundle_rate)}, where makers with "
+        "many models weigh more"
+    )
     return (
         f"A maker outside the library can get a set too: with each of {counted(units, 'unit')} "
-        f"left out in turn, {percent(rate)} of its bundles did."
+        f"left out in turn, {percent(rate)} of its bundles did, averaged over units{over}."
     )
 
 
@@ -130,7 +143,7 @@ def ratio_contradicts(hypothesis: str, against: str, log10_lr: float) -> str:
     return (
         f"The texts are {_times(-log10_lr)} times as probable if the suspect is "
         f"{_called(against)} as if it is {_called(hypothesis)}, for pairs like those of the "
-        "calibration."
+        "calibration. A sibling of the same maker gets such ratios too, so it is not excluded."
     )
 
 
@@ -161,9 +174,8 @@ def leans_to_reference(
         "are seen at this level."
     )
     return (
-        f"The suspect resembles the reference more than {counted(null_models, 'unrelated model')} "
-        f"of the population do: p = {p_value(p, alpha)}.{power} Likeness has no direction: who "
-        "learned from whom needs dates or parentage."
+        f"{_as_near(p, null_models)}: p = {p_value(p, alpha)}.{power} Likeness has no direction: "
+        "who learned from whom needs dates or parentage."
     )
 
 
@@ -176,10 +188,19 @@ def no_lean_found(p: float, alpha: float, null_models: int, caught: float | None
         else f" Of models known to be trained on outputs of such a reference, {percent(caught)} "
         "would have been seen."
     )
-    others = counted(null_models, "unrelated model")
     return (
-        f"The suspect resembles the reference no more than {others} of the population do "
-        f"(p = {p_value(p, alpha)}).{power}"
+        f"{_as_near(p, null_models)} (p = {p_value(p, alpha)}): that is not unusual at "
+        f"α = {alpha:g}.{power}"
+    )
+
+
+def _as_near(p: float, null_models: int) -> str:
+    """How many unrelated models lie as near, from p = (1 + how many) / (models + 1)."""
+    nearer = max(0, round(p * (null_models + 1)) - 1)
+    return (
+        f"Of {counted(null_models, 'unrelated model')} of the population, "
+        f"{nearer or 'none'} {'resemble' if nearer > 1 else 'resembles'} the reference as much as "
+        "the suspect does"
     )
 
 
@@ -244,4 +265,24 @@ def other_genre(genre: str, genres: Sequence[str]) -> str:
         f"{own}. A change of genre looks like a change of model, so no model is excluded and none "
         "is named, and likeness is shown for what it is worth. If the prompts are of one of these "
         "genres, say so with --genre."
+    )
+
+
+@_reason
+def likeness_of_other_genre(genre: str, genres: Sequence[str]) -> str:
+    """The library cannot say how alike unrelated models are on such prompts."""
+    own = f"are of the genre {genre}" if genre else "are of no stated genre"
+    return (
+        f"The library's models answered prompts of the genres {_listed(genres)}; the suspect's "
+        f"{own}. How alike unrelated models are on such prompts is not known, so the likeness is "
+        "not ranked. If the prompts are of one of these genres, say so with --genre."
+    )
+
+
+@_reason
+def only_empty_answers(side: str, count: int) -> str:
+    """A side answered, but with no text."""
+    return (
+        f"The {side} answered {counted(count, 'time')}, each time without a text: there is nothing "
+        "to compare. Empty answers are no evidence for or against an origin."
     )

@@ -132,7 +132,7 @@ LIMITS: dict[str, str] = {
     ),
     "style_not_weights": (
         "Style was compared, not weights: models that were tuned alike write alike, and siblings "
-        "get ratios above 1 in about half of cases."
+        "get ratios above 1 in up to half of cases."
     ),
     "no_direction": (
         "Likeness has no direction: it does not say which of two models learned from the other, "
@@ -201,6 +201,10 @@ WHY_NOT: dict[str, str] = {
     "too_few_outputs": "There are too few outputs to compare.",
     "students_too_few": (
         "The population holds too few models: nothing is known of how alike unrelated ones are."
+    ),
+    "lengths_differ": (
+        "Too few unrelated models of the population write texts of the suspect's length: nothing "
+        "is known of how alike such texts are by chance."
     ),
     "likeness_only": (
         "No calibration holds enough pairs of known teachers and students; the finding “likeness” "

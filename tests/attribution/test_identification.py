@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from provenance.attribution.enrolled import Enrolled, EnrolledModel
-from provenance.attribution.identification import Suspect, View, identify
+from provenance.attribution.identification import Suspect, View, identify, own_parts
 from provenance.errors import EvidenceError
 from provenance.library.parts import PARTS
 from provenance.library.population import Moments
@@ -143,6 +143,18 @@ def test_too_little_to_compare() -> None:
     assert few is not None
     assert not few.found.decidable
     assert few.found.included.all()
+
+
+@pytest.mark.parametrize(("outputs", "n", "parts"), [(20, 20, 1), (6, 6, 2), (6, 20, 3), (2, 2, 1)])
+def test_stand_ins_hold_enough_outputs_to_be_compared(outputs: int, n: int, parts: int) -> None:
+    """Null: none; a rule of choice. Unit: a part of the prompts.
+
+    A first part of six outputs gives no model a second bundle of `FEWEST`, and the set would be
+    everything. Breaks if a suspect of few outputs is told that the library is too small.
+    """
+    rng = np.random.default_rng(15)
+    enrolled = library(rng, rng.normal(size=(4, D)), outputs=outputs)
+    assert own_parts(enrolled, n) == tuple(range(parts))
 
 
 def test_a_copy_in_the_evidence_gives_the_same_numbers() -> None:

@@ -68,9 +68,33 @@ def test_false_inclusion_leaves_whole_units_out() -> None:
     assert found.mean_size == 0.0
     assert found.units == 15
     assert found.bundles == 30
+    assert found.bundle_rate == 0.0
     alone = false_inclusion(cross, rows, own, list(range(models)), alpha=0.05)
     assert alone is not None
     assert alone.rate > 0.8
+
+
+def test_a_large_unit_weighs_more_over_bundles_than_over_units() -> None:
+    """Null: none; a measure. Unit: a bundle of a model whose unit left the library.
+
+    Estimands: the mean over units (a maker drawn at random) and the share of bundles (a model drawn
+    at random). Twenty models of one unit write like two others outside it, which write like them;
+    ten more write like nobody. By hand: 20 + 2 of 32 bundles get a set; of 12 units, 3. Breaks if
+    one rate is printed under the other's name.
+    """
+    large, small, lone = range(20), range(20, 22), range(22, 32)
+    cross = np.full((32, 32), -20.0)
+    cross[np.ix_([*large, *small], [*large, *small])] = 0.0
+    np.fill_diagonal(cross, 0.0)
+    units = ["large"] * 20 + [f"small-{i}" for i in small] + [f"lone-{i}" for i in lone]
+    # Scores of own bundles lie below those that the alike have among each other.
+    own = np.full(32, -1.0)
+    found = false_inclusion(cross, np.arange(32), own, units, alpha=0.2)
+    assert found is not None
+    # small-20 is inside large's kind and small-21's, so each gets a set.
+    assert found.units == 13
+    assert found.rate == pytest.approx(3 / 13)
+    assert found.bundle_rate == pytest.approx(22 / 32)
 
 
 def test_false_inclusion_needs_enough_models() -> None:

@@ -74,6 +74,8 @@ VALUES: dict[str, Any] = {
     "groups": 99,
     "after": 0.4,
     "when_utc": "2026-11-20T09:30:11+00:00",
+    "bundle_rate": 0.55,
+    "bundles": 31,
 }
 FORBIDDEN = re.compile(
     r"\b(match\w*|identif\w*|prov(e|es|en|ed|ing)|certain\w*|confiden\w*)\b", re.I
@@ -119,6 +121,24 @@ def test_every_code_makes_sentences(code: str, full: bool) -> None:
     assert not FORBIDDEN.search(reason.text)
     assert not re.search(r"\s\s|\bNone\b|\{|\}", reason.text)
     assert max(len(s.split()) for s in re.split(r"(?<=[.;:])\s", reason.text)) <= 32
+
+
+def test_how_many_unrelated_models_lie_as_near_is_counted_from_the_rank() -> None:
+    """Conformal rank: p = (1 + as near) / (models + 1), so 2/44 of 43 models means one of them.
+
+    Null: the suspect is exchangeable with the unrelated models; unit: a model; source: Vovk,
+    Gammerman & Shafer 2005. Breaks if a sentence says "more than all" of a p-value that is not the
+    smallest.
+    """
+    values = {"alpha": 0.05, "null_models": 43}
+    first = wording.reason("leans_to_reference", values | {"p": 1 / 44}).text
+    second = wording.reason("leans_to_reference", values | {"p": 2 / 44}).text
+    last = wording.reason("no_lean_found", values | {"p": 1.0}).text
+    assert first.startswith(
+        "Of 43 unrelated models of the population, none resembles the reference"
+    )
+    assert second.startswith("Of 43 unrelated models of the population, 1 resembles the reference")
+    assert last.startswith("Of 43 unrelated models of the population, 43 resemble the reference")
 
 
 def test_unknown_codes_and_missing_values_are_errors() -> None:

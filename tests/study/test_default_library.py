@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 import provenance
 from provenance import resources
 from provenance.attribution.calibration import Calibration
+from provenance.attribution.ratios import Ratios, Told
 from provenance.library.population import Library
 from provenance.study import libraries
 
@@ -72,15 +74,15 @@ def test_every_calibration_says_what_it_covers_and_how_it_did_elsewhere(library,
     assert views == {"raw", "canonical"}
 
 
-def recording(folder: Path, name: str, n: int = 40) -> str:
+def recording(folder: Path, name: str, n: int = 40, *, words: int = 60) -> str:
     rng = np.random.default_rng(n)
-    words = WORDS.split()
+    vocabulary = WORDS.split()
     rows = [
         {
             "model": name,
             "prompt_id": f"q{i}",
             "sample": 0,
-            "output": " ".join(rng.choice(words, 60)).capitalize() + ".",
+            "output": " ".join(rng.choice(vocabulary, words)).capitalize() + ".",
         }
         for i in range(n)
     ]
@@ -129,6 +131,72 @@ def test_attribute_needs_no_library_either(tmp_path):
     assert [p.why_not for p in study.document.propositions if p.hypothesis == "derived"] == [
         "No calibration covers this battery."
     ]
+
+
+def test_no_ratio_across_genres_lengths_or_languages_of_either_side(calibrations):
+    """Null: a pair of different makers. Unit: a pair. Scope: genre, language and length of both.
+
+    A change of genre looks like a change of model: a model's puzzles against its own stories got
+    the smallest ratio that its calibration supports. Breaks if only the suspect's texts are held
+    against the scope.
+    """
+    own = next(c for c in calibrations if c.scope.genres == ("puzzles",))
+    ratios = Ratios(own.scope.space, (own,))
+    told = Told("en", 2_000, "puzzles")
+
+    def weigh(other):
+        return ratios.weigh((own.hypothesis, own.against), 0.0, (20, 20), told, other=other)
+
+    assert weigh(told).log10_lr is not None
+    for other in (
+        replace(told, genre="arithmetic"),
+        replace(told, genre=""),
+        replace(told, characters=20),
+        replace(told, language="other"),
+    ):
+        found = weigh(other)
+        assert (found.log10_lr, found.interval, found.bounds) == (None, None, None)
+        assert found.why_not.startswith("For the texts of the reference: The calibration covers")
+
+
+def test_a_reference_of_another_genre_gets_no_ratio(tmp_path):
+    """Null: a pair of different makers. The library knows the reference's prompts by their ids."""
+    enrolled = libraries.copies_of(libraries.opened(None)).enrolled
+    ids = [i for i, d in enrolled.prompts.items() if enrolled.genres.get(d) == "arithmetic"][:80]
+    path = tmp_path / "b.jsonl"
+    texts = [json.loads(line) for line in _lines(recording(tmp_path, "a", 80, words=300))]
+    rows = [row | {"prompt_id": i, "model": "b"} for row, i in zip(texts, ids, strict=True)]
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    study = provenance.attribute(
+        recording(tmp_path, "a", 80, words=300), reference=f"replay:{path}", genre="puzzles",
+        formats=[], seed=1, store=tmp_path / "s",
+    )  # fmt: skip
+    first = study.document.propositions[0]
+    assert not first.assessed
+    assert "this one is arithmetic" in first.why_not
+
+
+def _lines(endpoint):
+    return Path(endpoint.removeprefix("replay:")).read_text(encoding="utf-8").splitlines()
+
+
+@pytest.mark.parametrize(
+    ("genre", "why"),
+    [
+        (None, "The library's models answered prompts of another genre than the suspect."),
+        ("puzzles", "Too few unrelated models of the population write texts"),
+    ],
+)
+def test_why_a_likeness_is_not_ranked_is_said(tmp_path, genre, why):
+    """Null: unrelated models of the population; there are some, but not for this case."""
+    study = provenance.attribute(
+        recording(tmp_path, "a", 40, words=4), reference=recording(tmp_path, "b", 41), genre=genre,
+        formats=[], seed=1, store=tmp_path / "s",
+    )  # fmt: skip
+    taught = [p for p in study.document.propositions if p.hypothesis == "trained_on_outputs"]
+    assert all(p.why_not.startswith(why) for p in taught)
+    codes = [r.code for r in study.verdict.reasons]
+    assert ("likeness_of_other_genre" in codes) == (genre is None)
 
 
 def test_it_is_read_where_nothing_may_be_written(tmp_path):

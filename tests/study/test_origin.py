@@ -240,6 +240,10 @@ def test_too_few_outputs_and_none_at_all(world):
     assert study.verdict.reasons[0].code == "too_few_outputs"
     empty = identify(world, world.answers("m1", 30, texts=["  "]))
     assert empty.verdict.label == "inconclusive"
+    assert empty.verdict.reasons[0].code == "only_empty_answers"
+    assert empty.verdict.reasons[0].values == {"side": "suspect", "count": 30}
+    silent = attribute(world, world.answers("m1", 30), world.answers("m2", 30, texts=[""]))
+    assert silent.verdict.reasons[0].values == {"side": "reference", "count": 30}
 
 
 def test_identify_is_recomputed_by_verify_and_notices_a_touched_copy(world):

@@ -19,7 +19,7 @@ from provenance.dossier.blocks import (
 from provenance.dossier.numbers import UNKNOWN, count, counted, interval, p_value, percent, signed
 from provenance.dossier.numbers import significant as rounded
 from provenance.dossier.text import visible
-from provenance.findings import Candidate, LibraryMap, Population, StudyDocument
+from provenance.findings import Candidate, FalseInclusion, LibraryMap, Population, StudyDocument
 
 MOST = 20
 _CANDIDATES = (
@@ -101,8 +101,9 @@ def population(document: StudyDocument) -> list[Block]:
             Paragraph(
                 f"Makers outside the library: with each unit left out in turn ({f.units:,} units, "
                 f"{f.bundles:,} bundles), a bundle of a model that the library did not hold got a "
-                f"set that was not empty in {percent(f.rate)} of cases, with "
-                f"{rounded(f.mean_size)} models in it on average."
+                f"set that was not empty in {percent(f.rate)} of cases, averaged over units"
+                f"{_over_bundles(f)}. A bundle got a set of {rounded(f.mean_size)} models on "
+                "average, empty ones counted."
             )
         )
     elif document.question == "identify" and (not p.genres or p.genre in p.genres):
@@ -113,6 +114,12 @@ def population(document: StudyDocument) -> list[Block]:
             )
         )
     return blocks
+
+
+def _over_bundles(f: FalseInclusion) -> str:
+    if f.bundle_rate is None:
+        return ""
+    return f", and in {percent(f.bundle_rate)} of all bundles, where large makers weigh more"
 
 
 def _bounds(p: Population) -> str:
