@@ -150,7 +150,8 @@ def analyse_transcript(
     shares: tuple[SubstituteShare, ...] = ()
     not_excluded: tuple[str, ...] = ()
     delta = float(settings["delta"])
-    if towards is not None and label == "different":
+    # Their limits hold for draws whose number was fixed before, not where the answers ended them.
+    if towards is not None and label == "different" and not case.early:
         shares = substitutes.shares(members, coded, alpha=alpha, seed=seed, only=towards.leading)
     elif panel is not None and any(code == "no_difference_found" for code, _ in reasons):
         shares = substitutes.shares(members, coded, alpha=alpha, seed=seed)
@@ -216,7 +217,7 @@ def analyse_transcript(
         ),
         propositions=_propositions(),
         cells=tuple(describe.cell_counts(c) for c in observations.cells),
-        families=_families(tests, observations),
+        families=_families(tests, observations, early=case.early),
         yardstick=_yardstick(observations, rules, seed),
         sensitivity=tuple(sensitivity),
         substitutes=shares,
@@ -410,7 +411,7 @@ def _panel_findings(
     return [*found, foreign] if foreign is not None else found
 
 
-def _families(tests: Equality, observations: Observations) -> tuple[Family, ...]:
+def _families(tests: Equality, observations: Observations, *, early: bool) -> tuple[Family, ...]:
     used = observations.families()
     families: dict[str, list[Any]] = {}
     for cell in observations.cells:
@@ -422,7 +423,7 @@ def _families(tests: Equality, observations: Observations) -> tuple[Family, ...]
             n_reference=sum(c.n("reference") for c in cells),
             n_suspect=sum(c.n("suspect") for c in cells),
             p_value=tests.results[family].p_value if family in tests.results else None,
-            p_adjusted=tests.adjusted.get(family),
+            p_adjusted=None if early else tests.adjusted.get(family),
             effect=mean_squared_distance([c.draws for c in used[family]])
             if family in used
             else None,

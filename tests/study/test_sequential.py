@@ -35,6 +35,9 @@ def test_a_clear_difference_stops_the_study(endpoint, tmp_path):
         if name.startswith("equality") or name == "panel":
             assert finding.exploratory
             assert finding.p_adjusted is None
+    # Limits and Holm's p-values are of a number of draws that was fixed beforehand.
+    assert not found.document.substitutes
+    assert all(family.p_adjusted is None for family in found.document.families)
     assert any("sequential test" in text for text in found.document.deviations)
 
 
