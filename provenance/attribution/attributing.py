@@ -145,7 +145,11 @@ def analyse_attribution(
         habits=() if case is None or not case.comparable else _habits(texts, case.known),
         alternatives=("same_training_data", "sibling", "reversed", "reformatted", "chance"),
         deviations=tuple(e["kind"] for e in events if e["kind"] in ("resumed", "torn_line")),
-        limits=("style_not_weights", "no_direction", "moment_only", "unsigned_root"),
+        limits=(
+            *("style_not_weights", "no_direction", "moment_only"),
+            *(("genre_stated",) if known.only_stated(texts["suspect"].prompts) else ()),
+            "unsigned_root",
+        ),
         evidence=EvidenceRef(
             records=len(transcript.attempts), root=root, earlier_runs=plan.get("earlier_runs", 0)
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -48,6 +49,8 @@ class Known:
         Named habits, and labels.
     genre
         Of the suspect's prompts, as the user states it; empty: not stated.
+    declared
+        Of the battery that the suspect was asked; empty: none, or several.
     """
 
     main: InSpace
@@ -55,6 +58,7 @@ class Known:
     habits: Habits | None = None
     relations: Relations = field(default_factory=Relations)
     genre: str = ""
+    declared: str = ""
 
     @property
     def sees_format(self) -> bool:
@@ -62,8 +66,17 @@ class Known:
         return self.main.view == RAW
 
     def genre_of(self, prompts: frozenset[str]) -> str:
-        """As stated, else that of the library's prompts among these; empty where not known."""
-        return self.genre or self.main.enrolled.genre_of(prompts)
+        """As stated, else of the library's prompts among these, else as the battery declares.
+
+        Empty where it is not known.
+        """
+        return self.genre or self.main.enrolled.genre_of(prompts) or self.declared
+
+    def only_stated(self, prompts: Iterable[str]) -> bool:
+        """Whether the genre is one of the library's by statement, not by the prompts themselves."""
+        enrolled, asked = self.main.enrolled, frozenset(prompts)
+        genre = self.genre_of(asked)
+        return genre in enrolled.stated_genres and enrolled.genre_of(asked) != genre
 
     def comparable(self, genre: str) -> bool:
         """Whether outputs of this genre may be held against the library's."""

@@ -144,7 +144,7 @@ def analyse_identification(
         map=_map(found, suspect, plain, enrolled, order, seed),
         alternatives=("sibling", "imitation", "same_training_data", "outside", "reformatted"),
         deviations=tuple(e["kind"] for e in events if e["kind"] in ("resumed", "torn_line")),
-        limits=_limits(found, endpoints),
+        limits=_limits(found, known.only_stated(texts.prompts)),
         evidence=EvidenceRef(
             records=len(transcript.attempts), root=root, earlier_runs=plan.get("earlier_runs", 0)
         ),
@@ -379,8 +379,10 @@ def _views(found: Identification | None) -> tuple[str, ...]:
     return tuple(view for view, used in views if used)
 
 
-def _limits(found: Identification | None, endpoints: Mapping[Role, Endpoint]) -> tuple[str, ...]:
+def _limits(found: Identification | None, only_stated: bool) -> tuple[str, ...]:
     limits = ["style_not_weights", "no_direction", "library_only", "moment_only"]
     if found is not None and found.comparison == "other_prompts":
         limits.append("session_effect")
+    if only_stated:
+        limits.append("genre_stated")
     return (*limits, "unsigned_root")

@@ -12,12 +12,15 @@ from provenance.cli import options
 
 EPILOG = """
 Examples:
-  Which model answers behind this URL? (90 requests of the battery style)
+  Which model answers behind this URL? (60 requests of the battery arithmetic)
+    provenance identify \\
+      compatible:mystery@https://api.example.net/v1,key_env=KEY
+  The same against a library of your own (90 requests of the battery style):
     provenance identify \\
       compatible:mystery@https://api.example.net/v1,key_env=KEY --library models
   Recorded answers, whatever their prompts:
     provenance identify replay:answers.jsonl,model=mystery --library models
-  The same against the library that ships, for answers to logic puzzles:
+  Against the library that ships, for answers to logic puzzles:
     provenance identify replay:answers.jsonl --genre puzzles
   A library of your own is made once:
     provenance library add '*' corpus.parquet --library models \\
@@ -31,6 +34,10 @@ How to read it:
   A set holds the true model with probability 1 - alpha on average over models,
   if it is in the library. A maker outside the library can get a set too: how
   often, measured by leaving makers out, stands in the dossier.
+  The library that ships has ratios for two genres. The battery arithmetic asks
+  one of them, with other problems in another wording than its models answered:
+  the calibrations were tested on genres that were left out, as their files say,
+  and not on this wording.
   Formats unlike the suspect's (Markdown stripped, lower case) are compared in
   the canonical view, and the dossier says which models that concerns.
 
@@ -45,7 +52,8 @@ GENRE = typer.Option(
     "--genre",
     metavar="NAME",
     help="Of the suspect's prompts, if it is one that the library names: models are held against "
-    "it only within one genre. Default: known where it answered the library's prompts, else not.",
+    "it only within one genre. Default: known where the suspect answered the library's prompts; "
+    "else as the battery says, if it has one throughout; else not.",
 )
 IDENTIFYING = {
     name: option
@@ -58,8 +66,10 @@ IDENTIFYING = {
             "--battery",
             metavar="NAME|FILE",
             rich_help_panel="Questions and test",
-            help="What is asked. Default: style, 90 requests in five genres; a recording brings "
-            "its own prompts.",
+            help="What is asked. Default with the library that ships: arithmetic, 60 word "
+            "problems, because its calibrations cover that genre and none of style's. With a "
+            "library of your own: style, 90 requests in five genres. A recording brings its own "
+            "prompts.",
         ),
     ],
     "alpha": Annotated[

@@ -142,6 +142,12 @@ LIMITS: dict[str, str] = {
         "What stands in for the suspect was recorded in the same sessions as the library: how much "
         "a model changes from one session or host to the next is not in the p-values."
     ),
+    "genre_stated": (
+        "The genre of the suspect's prompts is stated, by the battery or the user: they are not "
+        "the prompts that the library's models answered. Calibrations rest on other prompts, asked "
+        "in another wording, and were tested on genres that were left out, as each of them "
+        "records, but not on this wording: a change of wording can look like a change of model."
+    ),
     "library_only": "Only models of the library were looked at.",
     "serial_not_assessed": "Whether answers repeat each other could not be assessed.",
 }

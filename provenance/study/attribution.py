@@ -22,9 +22,9 @@ from provenance.sampling.prepare import Prepared
 from provenance.sampling.prepare import prepare as prepare_sides
 from provenance.sampling.runner import ProgressCallback
 from provenance.settings import Settings
+from provenance.study.asking import choose, default_battery, require_genre
 from provenance.study.finished import Study
-from provenance.study.identification import BATTERY, planned
-from provenance.study.libraries import copies_of, opened, read_copies
+from provenance.study.libraries import opened, read_copies
 from provenance.study.recording import record
 from provenance.study.sides import Side, settings_of, side_of
 from provenance.study.waiting import tell, wait
@@ -36,15 +36,17 @@ FOLDER = "others"  # in the study's store: one store an endpoint beside the susp
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """A prepared attribution: the suspect's plan, and the endpoints beside it."""
+    """A prepared attribution: the suspect's plan, and what the endpoints beside it are asked."""
 
     prepared: Prepared
     others: tuple[tuple[OtherRole, Endpoint | Provider], ...]
+    battery: str  # for live endpoints, where none is named
 
     def plans(self) -> list[Prepared]:
         """What every endpoint will be asked, the suspect first."""
         settings = self.prepared.settings
-        return [self.prepared, *(_prepare(s, settings, "record", {}) for _, s in self.others)]
+        asked = (_prepare(s, settings, self.battery, "record", {}) for _, s in self.others)
+        return [self.prepared, *asked]
 
 
 def attribute(
@@ -67,8 +69,7 @@ def attribute(
     Parameters
     ----------
     suspect, reference
-        As in `compare`. Live endpoints are asked the battery ``style`` unless ``battery`` says
-        otherwise; a recording brings its own prompts.
+        As in `compare`; `identify` says what live endpoints are asked.
     library
         Folder of a library with a space, profiles and calibrations
         (``provenance library calibrate``): the population that gives every number its meaning.
@@ -165,14 +166,16 @@ def prepare_attribution(
     if "before" in roles and "control" not in roles:
         raise UsageError("before and after need a control: a model that cannot be the source")
     _require_apart(suspect, others)
-    found = opened(library)
-    copies = copies_of(found, space, genre)
+    battery = settings.battery or default_battery(library)
+    if settings.battery is None and any(_live(side) for _, side in others):
+        require_genre(battery, genre)
+    settings, copies = choose(suspect, library, settings, space, genre)
     content = copies.content | {
-        "relations": found.relations().model_dump(mode="json"),
+        "relations": opened(library).relations().model_dump(mode="json"),
         "others": {"endpoints": [[role, str(_endpoint(side))] for role, side in others]},
     }
-    settings = planned(suspect, settings, copies)
-    return Attribution(_prepare(suspect, settings, "attribute", content), tuple(others))
+    prepared = _prepare(suspect, settings, battery, "attribute", content)
+    return Attribution(prepared, tuple(others), battery)
 
 
 def _require_apart(
@@ -202,7 +205,8 @@ async def _run(made: Attribution, progress: ProgressCallback | None) -> Study:
     settings = made.prepared.settings
     for number, (role, side) in enumerate(made.others):
         tell(progress, f"asking the {role}")
-        await _record_other(path / FOLDER / f"{number}-{role}", side, settings, progress)
+        folder = f"{number}-{role}"
+        await _record_other(path / FOLDER / folder, side, settings, made.battery, progress)
     with Store.open(path, write=True) as store:
         noted = {event["values"]["folder"] for event in store.notes() if event["kind"] == "other"}
         for number, (role, _) in enumerate(made.others):
@@ -214,26 +218,38 @@ async def _run(made: Attribution, progress: ProgressCallback | None) -> Study:
 
 
 async def _record_other(
-    path: Path, side: Endpoint | Provider, settings: Settings, progress: ProgressCallback | None
+    path: Path,
+    side: Endpoint | Provider,
+    settings: Settings,
+    battery: str,
+    progress: ProgressCallback | None,
 ) -> None:
     """Record an endpoint into a store of its own, and seal it; what is sealed stays."""
     if is_store(path) and Store.open(path).finished:
         return
     own = settings.model_copy(update={"store": path, "new": None})
-    prepared = _prepare(side, own, "record", {})
+    prepared = _prepare(side, own, battery, "record", {})
     await record(prepared, progress)
     with Store.open(path, write=True) as store:
         store.seal()
 
 
 def _prepare(
-    side: Endpoint | Provider, settings: Settings, question: str, copies: dict[str, Any]
+    side: Endpoint | Provider,
+    settings: Settings,
+    battery: str,
+    question: str,
+    copies: dict[str, Any],
 ) -> Prepared:
-    if settings.battery is None and _endpoint(side).provider != "replay":
-        settings = settings.model_copy(update={"battery": BATTERY})
+    if settings.battery is None and _live(side):
+        settings = settings.model_copy(update={"battery": battery})
     return prepare_sides(
         {"suspect": side}, settings, environment=os.environ, question=question, copies=copies
     )
+
+
+def _live(side: Endpoint | Provider) -> bool:
+    return _endpoint(side).provider != "replay"
 
 
 def _endpoint(side: Endpoint | Provider) -> Endpoint:

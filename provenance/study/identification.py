@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from provenance import dossier
-from provenance.attribution.known import level_for
 from provenance.attribution.origin import analyse_identification
 from provenance.battery import Cell
 from provenance.endpoint import Endpoint
@@ -19,14 +18,13 @@ from provenance.sampling.prepare import Prepared
 from provenance.sampling.prepare import prepare as prepare_sides
 from provenance.sampling.runner import ProgressCallback
 from provenance.settings import Settings
+from provenance.study.asking import choose
 from provenance.study.finished import Study
-from provenance.study.libraries import Copies, copies_of, opened, read_copies
+from provenance.study.libraries import read_copies
 from provenance.study.recording import record
 from provenance.study.sides import Side, settings_of, side_of
 from provenance.study.waiting import wait
 from provenance.transcript import Transcript
-
-BATTERY = "style"
 
 
 def identify(
@@ -44,8 +42,9 @@ def identify(
     Parameters
     ----------
     suspect
-        An endpoint string, an `Endpoint`, a provider of your own, or the folder of a store. A live
-        endpoint is asked the battery ``style`` unless ``battery`` says otherwise; a recording
+        An endpoint string, an `Endpoint`, a provider of your own, or the folder of a store. Unless
+        ``battery`` says otherwise a live endpoint is asked ``arithmetic`` for the library that
+        ships, whose calibrations cover that genre, and ``style`` for one of your own; a recording
         brings its own prompts.
     library
         Folder of a library with profiles in a space (``provenance library calibrate``); None: the
@@ -54,8 +53,9 @@ def identify(
         Digest of the space, or its beginning. None: the library's space of texts as they stand,
         with that of the canonical view beside it.
     genre
-        Of the suspect's prompts, if it is one that the library names. None: as its own prompts
-        among them say, else not stated.
+        Of the suspect's prompts, if it is one that the library names. None: as the library's
+        own prompts among them say, else as the battery says, if all of it is of one genre, else
+        not stated.
     settings, progress, **options
         As in `compare`.
 
@@ -120,25 +120,14 @@ def prepare_identification(
     genre: str | None = None,
 ) -> Prepared:
     """Plan an identification and send nothing."""
-    copies = copies_of(opened(library), space, genre)
+    settings, copies = choose(suspect, library, settings, space, genre)
     return prepare_sides(
         {"suspect": suspect},
-        planned(suspect, settings, copies),
+        settings,
         environment=os.environ,
         question="identify",
         copies=copies.content,
     )
-
-
-def planned(side: Endpoint | Provider, settings: Settings, copies: Copies) -> Settings:
-    """The settings with what the caller left open: the battery, and the level by the library."""
-    endpoint = side if isinstance(side, Endpoint) else side.endpoint
-    changed: dict[str, Any] = {}
-    if settings.battery is None and endpoint.provider != "replay":
-        changed["battery"] = BATTERY
-    if "alpha" not in settings.model_fields_set:
-        changed["alpha"] = level_for(copies.enrolled, copies.genre)
-    return settings.model_copy(update=changed)
 
 
 def analysed(store: Store) -> StudyDocument:

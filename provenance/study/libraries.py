@@ -27,7 +27,7 @@ _SECOND = "-canonical"  # ends the names of copies of the canonical view
 
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """What a store keeps of a library; its models, and the genre that the user states."""
+    """What a store keeps of a library; its models, and the genre of the suspect's prompts."""
 
     content: dict[str, Any]
     enrolled: Enrolled
@@ -50,7 +50,13 @@ def opened(library: str | Path | None) -> Library:
     return Library.open(path)
 
 
-def copies_of(library: Library, space: str | None = None, genre: str | None = None) -> Copies:
+def copies_of(
+    library: Library,
+    space: str | None = None,
+    genre: str | None = None,
+    *,
+    declared: str = "",
+) -> Copies:
     """What an analysis reads of a library, as JSON.
 
     Parameters
@@ -60,6 +66,9 @@ def copies_of(library: Library, space: str | None = None, genre: str | None = No
         of texts as they stand and that of the canonical view.
     genre
         Of the suspect's prompts, as the user states it.
+    declared
+        As the battery says: for prompts whose genre neither the user nor the library tells. The
+        library need not have it.
 
     Raises
     ------
@@ -76,9 +85,9 @@ def copies_of(library: Library, space: str | None = None, genre: str | None = No
     habits = Habits.of(library)
     if habits is not None:
         content["habits"] = habits.to_json()
-    if genre:
-        content["case"] = {"genre": genre}
-    return Copies(content, enrolled, genre or "")
+    if genre or declared:
+        content["case"] = {"genre": genre} if genre else {"declared": declared}
+    return Copies(content, enrolled, genre or declared)
 
 
 def _spaces(library: Library, space: str | None) -> tuple[Space, Space | None]:
@@ -122,6 +131,7 @@ def read_copies(store: Store) -> Known:
         habits=None if habits is None else Habits.from_json(habits),
         relations=Relations.model_validate(copies.get("relations", {})),
         genre=copies.get("case", {}).get("genre", ""),
+        declared=copies.get("case", {}).get("declared", ""),
     )
 
 

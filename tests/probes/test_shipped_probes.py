@@ -139,6 +139,21 @@ def test_style_has_eight_prompts_a_genre():
     assert all(p.max_visible_tokens >= 300 and p.draws <= 2 for p in style.probes)
 
 
+def test_arithmetic_asks_sixty_problems_of_one_genre_once():
+    battery = Battery.load("arithmetic")
+    assert len(battery.cells) == 60
+    assert {(p.genre, p.draws, p.language) for p in battery.probes} == {("arithmetic", 1, "en")}
+    # JSON that is cut off is another format: the models of the genre wrote 238 to 1,086 characters
+    # on average, and digits and braces take a token each.
+    assert all(p.max_visible_tokens >= 1_086 / 2.5 for p in battery.probes)
+    problems, asked = zip(
+        *(p.messages[0].content.rsplit("\n\n", 1) for p in battery.probes), strict=True
+    )
+    assert len(set(asked)) == 1
+    assert all(f'"{key}"' in asked[0] for key in ("reasoning", "answer"))
+    assert len(set(problems)) == 60
+
+
 def test_greedy_is_cold_long_and_affordable():
     greedy = Battery.load("greedy")
     assert all(cell.decoding == {"temperature": 0} for cell in greedy.cells)
