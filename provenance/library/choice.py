@@ -7,6 +7,9 @@ distribution, and what was chosen for looking different will look less so next t
 - questions are chosen on one half of the pairs of models, the power is promised for the other,
   whose substitutes the simulated panel test does not know;
 - in that promise a pair's tables are drawn together until their distance is the unbiased one.
+
+The halves share models, though not pairs: each stand-in for the reference is in both, and what is
+odd in its tables by chance both chooses questions and enters the promise.
 """
 
 from __future__ import annotations
