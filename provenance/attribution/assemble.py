@@ -22,33 +22,34 @@ from provenance.attribution.missing import examine_missing
 from provenance.attribution.observations import Observations, observe
 from provenance.attribution.order import examine_order
 from provenance.attribution.switching import examine_switch
-from provenance.attribution.verdict import PANEL, Case, consistent, decide
+from provenance.attribution.tested import (
+    NULL,
+    equality_findings,
+    family_tests,
+    panel_findings,
+    sequential_finding,
+    undecided,
+    yardstick_of,
+)
+from provenance.attribution.verdict import Case, consistent, decide
 from provenance.battery import Cell
 from provenance.endpoint import Endpoint
 from provenance.findings import (
     BatteryRef,
     Declaration,
     EvidenceRef,
-    Family,
-    Finding,
     Proposition,
     Reason,
     Sensitivity,
     StudyDocument,
     SubstituteShare,
     Verdict,
-    Yardstick,
 )
 from provenance.library.band import Band
-from provenance.library.panel import Member, Panel
+from provenance.library.panel import Panel
 from provenance.library.sensitivity import planned_sensitivity
-from provenance.stats.distance import mean_squared_distance, yardstick
 from provenance.stats.parts import TEXT
-from provenance.stats.substitutes import PanelResult
 from provenance.transcript import ROLES, Role, Transcript
-
-NULL = "same_deployment"
-_ESTIMAND = "mean over cells of the squared distance of category probabilities"
 
 
 def analyse_transcript(
@@ -200,11 +201,11 @@ def analyse_transcript(
             reasons=tuple(Reason(code=code, text="", values=values) for code, values in reasons),
         ),
         findings=(
-            *_sequential_finding(betting, observations, early=stopped is not None),
-            *_undecided(
+            *sequential_finding(betting, observations, early=stopped is not None),
+            *undecided(
                 [
-                    *_test_findings(tests, observations, alpha),
-                    *_panel_findings(towards, members, tests, observations, alpha, seed),
+                    *equality_findings(tests, observations, alpha),
+                    *panel_findings(towards, members, tests, observations, alpha, seed),
                 ],
                 early=stopped is not None,
             ),
@@ -217,8 +218,8 @@ def analyse_transcript(
         ),
         propositions=_propositions(),
         cells=tuple(describe.cell_counts(c) for c in observations.cells),
-        families=_families(tests, observations, early=case.early),
-        yardstick=_yardstick(observations, rules, seed),
+        families=family_tests(tests, observations, early=case.early),
+        yardstick=yardstick_of(observations, rules, seed),
         sensitivity=tuple(sensitivity),
         substitutes=shares,
         anchors=hosts.anchors,
@@ -279,51 +280,6 @@ def _bet(
     return betting
 
 
-def _sequential_finding(
-    betting: Betting | None, observations: Observations, *, early: bool
-) -> list[Finding]:
-    if betting is None:
-        return []
-    unit = "block" if observations.blocked else "cell"
-    found = betting.betting
-    return [
-        Finding(
-            name="sequential",
-            speaks_to=(NULL,),
-            p_value=found.p_value,
-            e_value=found.e_value,
-            alpha=betting.level,
-            null=NULL if observations.blocked else "reference_as_recorded",
-            exactness="anytime",
-            assumptions=(
-                f"exchangeable_within_{unit}",
-                "independent_draws",
-                "missing_independent_of_content",
-                "known_reading",
-            ),
-            n_reference=found.pairs,
-            n_suspect=found.pairs,
-            method=(
-                f"Bets on swapped pairs of draws of one {unit}, each made from the pairs before; "
-                "the p-value is one over the highest wealth, so it may be looked at after every "
-                "pair. It has a fifth of α, the tests at the end the rest"
-            ),
-            citation="Ville 1939; Shekhar & Ramdas 2023",
-            values={"pairs": found.pairs, "stopped_early": early},
-        )
-    ]
-
-
-def _undecided(findings: list[Finding], *, early: bool) -> list[Finding]:
-    """Where a study stopped early, tests that were planned for its end only describe."""
-    if not early:
-        return findings
-    return [
-        f.model_copy(update={"exploratory": True, "p_adjusted": None, "speaks_to": ()})
-        for f in findings
-    ]
-
-
 def _side(
     role: Role,
     endpoints: Mapping[Role, Endpoint],
@@ -345,108 +301,6 @@ def _clearest(tests: Equality, observations: Observations) -> dict[str, str]:
         for family, cells in observations.families().items()
         if not set(tests.kernels[family]) & set(TEXT)
     }
-
-
-def _test_findings(tests: Equality, observations: Observations, alpha: float) -> list[Finding]:
-    unit = "block" if observations.blocked else "cell"
-    families = draws_by_family(observations)
-    found = []
-    for family, outcome in tests.results.items():
-        found.append(
-            Finding(
-                name=f"equality/{family}",
-                speaks_to=(NULL,),
-                statistic=outcome.statistic,
-                p_value=outcome.p_value,
-                p_adjusted=tests.adjusted[family],
-                alpha=alpha,
-                effect=mean_squared_distance(families[family]),
-                estimand=_ESTIMAND,
-                null=NULL if observations.blocked else "reference_as_recorded",
-                exactness="exact",
-                assumptions=(
-                    f"exchangeable_within_{unit}",
-                    "independent_draws",
-                    "missing_independent_of_content",
-                    "known_reading",
-                ),
-                n_reference=outcome.n_reference,
-                n_suspect=outcome.n_suspect,
-                method=(
-                    f"Labels permuted within {unit}; {', '.join(tests.kernels[family])} fused into "
-                    "one p-value in each permutation; Holm over families"
-                ),
-                citation="Phipson & Smyth 2010; Holm 1979",
-                values={
-                    "resamples": outcome.resamples,
-                    "enumerated": outcome.exact,
-                    "informative": outcome.informative,
-                    "kernels_exploratory": dict(outcome.per_kernel),
-                },
-            )
-        )
-    return found
-
-
-def _panel_findings(
-    towards: PanelResult | None,
-    members: Sequence[Member],
-    tests: Equality,
-    observations: Observations,
-    alpha: float,
-    seed: int,
-) -> list[Finding]:
-    found = []
-    if towards is not None:
-        found.append(
-            substitutes.panel_finding(
-                towards,
-                members,
-                adjusted=tests.adjusted[PANEL],
-                alpha=alpha,
-                observations=observations,
-            )
-        )
-    foreign = substitutes.foreign_finding(observations.used(), alpha=alpha, seed=seed)
-    return [*found, foreign] if foreign is not None else found
-
-
-def _families(tests: Equality, observations: Observations, *, early: bool) -> tuple[Family, ...]:
-    used = observations.families()
-    families: dict[str, list[Any]] = {}
-    for cell in observations.cells:
-        families.setdefault(cell.cell.family, []).append(cell)
-    return tuple(
-        Family(
-            name=family,
-            cells=len(cells),
-            n_reference=sum(c.n("reference") for c in cells),
-            n_suspect=sum(c.n("suspect") for c in cells),
-            p_value=tests.results[family].p_value if family in tests.results else None,
-            p_adjusted=None if early else tests.adjusted.get(family),
-            effect=mean_squared_distance([c.draws for c in used[family]])
-            if family in used
-            else None,
-        )
-        for family, cells in families.items()
-    )
-
-
-def _yardstick(observations: Observations, rules: Mapping[str, Any], seed: int) -> Yardstick | None:
-    cells = [c.draws for c in observations.used()]
-    if not cells:
-        return None
-    measured = yardstick(cells, halvings=rules["halvings"], rng=np.random.default_rng([seed, 4]))
-    if measured is None:
-        return None
-    return Yardstick(
-        estimand=_ESTIMAND,
-        between=measured.between,
-        within=measured.within,
-        within_high=measured.within_high,
-        halvings=measured.halvings,
-        draws_a_side=measured.draws_a_side,
-    )
 
 
 def _propositions() -> tuple[Proposition, ...]:
