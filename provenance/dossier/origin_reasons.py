@@ -26,6 +26,11 @@ def _times(log10_lr: float) -> str:
     return f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:.1f}"
 
 
+def _ratio(log10_lr: float) -> str:
+    """Any ratio: ``3.2``, ``1/12``."""
+    return _times(log10_lr) if log10_lr >= 0 else f"1/{_times(-log10_lr)}"
+
+
 def _listed(names: Sequence[str]) -> str:
     shown = ", ".join(names[:_NAMED])
     return f"{shown} and {len(names) - _NAMED:,} more" if len(names) > _NAMED else shown
@@ -129,11 +134,12 @@ def ratio_bounded(
     hypothesis: str, against: str, log10_lr: float, bound: float, threshold: float
 ) -> str:
     """The calibration is too small for the threshold."""
+    speaks = "" if log10_lr >= 0 else ": it speaks against rather than for"
     return (
         f"For {_called(hypothesis)} against {_called(against)} the ratio is "
-        f"10^{log10_lr:.2f}. The known pairs support ratios up to {_times(bound)} only: it "
-        f"cannot exceed that, and {_times(threshold)} is asked for. Models of more makers in the "
-        "calibration raise the bound."
+        f"{_ratio(log10_lr)}{speaks}. The known pairs support ratios up to {_times(bound)} only: "
+        f"whatever the texts, it cannot exceed that, and {_times(threshold)} is asked for. Models "
+        "of more makers in the calibration raise the bound."
     )
 
 
@@ -151,7 +157,7 @@ def ratio_contradicts(hypothesis: str, against: str, log10_lr: float) -> str:
 def ratio_weak(hypothesis: str, against: str, log10_lr: float, threshold: float) -> str:
     """No ratio reaches the threshold."""
     return (
-        f"The largest ratio is 10^{log10_lr:.2f}, for {_called(hypothesis)} against "
+        f"The largest ratio is {_ratio(log10_lr)}, for {_called(hypothesis)} against "
         f"{_called(against)}; {_times(threshold)} is asked for before anything is called supported."
     )
 

@@ -141,6 +141,20 @@ def test_how_many_unrelated_models_lie_as_near_is_counted_from_the_rank() -> Non
     assert last.startswith("Of 43 unrelated models of the population, 43 resemble the reference")
 
 
+def test_a_ratio_below_one_is_not_only_said_to_be_bounded_from_above() -> None:
+    """A small ratio isn't small because of the upper bound. Breaks if both read alike."""
+    values = {
+        "hypothesis": "same_weights",
+        "against": "none_of_these",
+        "bound": 1.08,
+        "threshold": 2.0,
+    }
+    against = wording.reason("ratio_bounded", values | {"log10_lr": -0.61}).text
+    towards = wording.reason("ratio_bounded", values | {"log10_lr": 0.5}).text
+    assert "the ratio is 1/4.1: it speaks against rather than for." in against
+    assert "the ratio is 3.2. The known pairs support ratios up to 12 only" in towards
+
+
 def test_unknown_codes_and_missing_values_are_errors() -> None:
     with pytest.raises(ValueError, match="unknown reason code 'nope'; known codes: rejects"):
         wording.reason("nope", {})
