@@ -353,9 +353,8 @@ def aligned(plain: Enrolled, enrolled: Enrolled) -> Enrolled:
 def own_parts(enrolled: Enrolled, n: int) -> tuple[int, ...]:
     """The held-out parts that stand in for a suspect of ``n`` outputs.
 
-    As many as come nearest to ``n`` outputs, the same for all models; never fewer than one, nor
-    than hold `FEWEST` outputs of a typical model, so that a suspect with fewer is compared with
-    bundles that are larger than itself.
+    As many as come nearest to ``n`` outputs, the same for all models, and hold `FEWEST` of a
+    typical model: a suspect with fewer is compared with bundles that are larger than itself.
     """
     rows = sorted({row for m in enrolled.models for row in m.sessions})
     sizes = enrolled.n[np.ix_(rows, list(HELD_OUT))]

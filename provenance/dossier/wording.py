@@ -413,7 +413,8 @@ def _says_of_library(label: Label) -> tuple[str, str]:
         )
     return (
         "The library and the suspect's texts do not settle which model this is.",
-        "It is no evidence for or against any one of them. " + doubt,
+        "It does not say that the suspect is one of the models that were not excluded, nor which "
+        "of them. " + doubt,
     )
 
 
@@ -428,12 +429,12 @@ def _says_of_origin(label: Label) -> tuple[str, str]:
         )
     if label == "not_supported":
         return (
-            "The texts are more probable if the suspect comes from another maker than if it "
-            "shares an origin with the reference.",
-            "It does not exclude that a model was made from the reference and then changed its "
-            "style. " + doubt,
+            "The texts are more probable if the suspect comes from another maker than under any "
+            "hypothesis that was weighed.",
+            "It does not exclude a sibling of the reference, nor a model that was made from it and "
+            "then changed its style. " + doubt,
         )
     return (
         "The strands of evidence that could be weighed do not settle it.",
-        "It is no evidence for or against an origin in the reference. " + doubt,
+        "It is too little to speak for or against an origin in the reference. " + doubt,
     )

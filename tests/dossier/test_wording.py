@@ -155,6 +155,18 @@ def test_a_ratio_below_one_is_not_only_said_to_be_bounded_from_above() -> None:
     assert "the ratio is 3.2. The known pairs support ratios up to 12 only" in towards
 
 
+def test_what_an_origin_study_does_not_say_leaves_siblings_open() -> None:
+    """Ratios weigh the same model against other makers: a sibling is neither, and most siblings
+    get the ratios of strangers. Breaks if a rejected sameness reads as another origin, or a weak
+    ratio as none.
+    """
+    means, does_not = wording.says("not_supported", "unrelated_to_reference")
+    assert "shares an origin" not in means
+    assert "does not exclude a sibling" in does_not
+    for null in ("unrelated_to_reference", "one_of_the_library"):
+        assert "no evidence" not in wording.says("inconclusive", null)[1]
+
+
 def test_unknown_codes_and_missing_values_are_errors() -> None:
     with pytest.raises(ValueError, match="unknown reason code 'nope'; known codes: rejects"):
         wording.reason("nope", {})
