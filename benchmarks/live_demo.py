@@ -88,6 +88,8 @@ def main() -> int:
                 draws=12,
                 store=store,
                 seed=arguments.seed,
+                # Scoring every text under the weights takes a minute a case on two cores.
+                likelihood=False,
                 progress=progress,
             )
         dossier = study.written["pdf"]
