@@ -98,7 +98,7 @@ def main() -> int:
         if (study.verdict.label == "different") != (case.expected == "different"):
             surprises.append(f"{case.name}: expected {case.expected}, got {study.verdict.label}")
         dossiers.append(dossier)
-    print(f"\nThree questions, {time.monotonic() - began:.0f} s. The dossiers:")
+    print(f"\n{len(dossiers)} questions, {time.monotonic() - began:.0f} s. The dossiers:")
     for dossier in dossiers:
         print(f"  {dossier}")
     print(f"\nCheck one: provenance verify {dossiers[-1].parent}")
