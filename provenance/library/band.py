@@ -13,22 +13,21 @@ quantisation  fewer bits; benign only where the user says so (``--allow quantisa
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from provenance import resources
-from provenance.battery import Cell, explain
+from provenance.battery import Cell
 from provenance.canonical import canonical_json, digest
 from provenance.endpoint import Endpoint
-from provenance.errors import EvidenceError, SettingsError, UsageError
+from provenance.errors import EvidenceError, UsageError
 from provenance.evidence.files import write_atomically
 from provenance.evidence.integrity import check_integrity
 from provenance.evidence.store import Store
+from provenance.library import shipped
 from provenance.readings import read
 from provenance.transcript import Completion, Frozen, Role, Transcript
 
@@ -84,7 +83,7 @@ class Band(Frozen):
     @classmethod
     def shipped(cls) -> list[str]:
         """Names of the bands in the package."""
-        return sorted(p.stem for p in (resources.configs() / "bands").glob("*.json"))
+        return shipped.names("bands")
 
     @classmethod
     def load(cls, name_or_file: str | Path) -> Band:
@@ -95,20 +94,7 @@ class Band(Frozen):
         SettingsError
             If there is none, or it cannot be read.
         """
-        path = Path(name_or_file)
-        if path.suffix != ".json":
-            path = resources.configs() / "bands" / f"{name_or_file}.json"
-        try:
-            return cls.model_validate(json.loads(path.read_text(encoding="utf-8")))
-        except OSError:
-            raise SettingsError(
-                f"no band {str(name_or_file)!r}; shipped: {', '.join(cls.shipped()) or 'none'}; "
-                "or give the path of a .json file (`provenance library band --help`)"
-            ) from None
-        except ValidationError as error:
-            raise SettingsError(f"band {path}: {explain(error)}") from None
-        except (ValueError, RecursionError) as error:
-            raise SettingsError(f"band {path} is not JSON: {error}") from None
+        return shipped.load(cls, "bands", name_or_file, hint=" (`provenance library band --help`)")
 
 
 def pair_of(store: Path, *, weights: str, kind: Kind, note: str = "") -> BenignPair:

@@ -8,14 +8,11 @@ member is left out.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from provenance import resources
-from provenance.battery import explain
-from provenance.errors import SettingsError
+from provenance.library import shipped
 from provenance.transcript import Frozen
 
 
@@ -48,7 +45,7 @@ class Panel(Frozen):
     @classmethod
     def shipped(cls) -> list[str]:
         """Names of the panels in the package."""
-        return sorted(p.stem for p in (resources.configs() / "panels").glob("*.json"))
+        return shipped.names("panels")
 
     @classmethod
     def load(cls, name_or_file: str | Path) -> Panel:
@@ -59,17 +56,4 @@ class Panel(Frozen):
         SettingsError
             If there is none, or it cannot be read.
         """
-        path = Path(name_or_file)
-        if path.suffix != ".json":
-            path = resources.configs() / "panels" / f"{name_or_file}.json"
-        try:
-            return cls.model_validate(json.loads(path.read_text(encoding="utf-8")))
-        except OSError:
-            raise SettingsError(
-                f"no panel {str(name_or_file)!r}; shipped: {', '.join(cls.shipped()) or 'none'}; "
-                "or give the path of a .json file"
-            ) from None
-        except ValidationError as error:
-            raise SettingsError(f"panel {path}: {explain(error)}") from None
-        except ValueError as error:
-            raise SettingsError(f"panel {path} is not JSON: {error}") from None
+        return shipped.load(cls, "panels", name_or_file)

@@ -77,3 +77,10 @@ def test_a_panel_that_cannot_be_used_is_named(tmp_path, content, says):
         path.write_text(content)
     with pytest.raises(SettingsError, match=says):
         Panel.load(path)
+
+
+def test_a_file_of_brackets_is_no_panel(tmp_path):
+    path = tmp_path / "deep.json"
+    path.write_text("[" * 200_000)
+    with pytest.raises(SettingsError, match="is not JSON"):
+        Panel.load(path)
