@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from provenance.stats.fused import combine, normal_scores
-from provenance.stats.parts import category_scores
-from provenance.stats.substitutes import WEIGHT
+from provenance.stats.simulated import Sums, simulated_statistics
 
 GRID = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0)
 NULL_REPLICATES = 3_000
@@ -65,7 +64,7 @@ class PlannedPower:
         suspect = _distributions(suspect)
         _same_shapes(self.reference, suspect)
         rejects = np.zeros(replicates, dtype=np.bool_)
-        sums = _Sums.none(replicates, self.panel)
+        sums = Sums.none(replicates, self.panel)
         for members, rows, threshold in zip(
             _members(self.family), self.null, self.thresholds, strict=True
         ):
@@ -128,8 +127,8 @@ class PlannedPower:
 
     def _simulate(
         self, members: Sequence[int], suspect: Sequence[NDArray[np.float64]], replicates: int
-    ) -> tuple[NDArray[np.float64], _Sums]:
-        return _statistics(
+    ) -> tuple[NDArray[np.float64], Sums]:
+        return simulated_statistics(
             [self.reference[c] for c in members],
             [suspect[c] for c in members],
             [self.n_reference[c] for c in members],
@@ -196,10 +195,10 @@ def plan_power(
         _same_shapes(reference, _distributions(table))
     tables = tuple(np.array([t[c] for t in panel]) for c in range(cells)) if panel else ()
     level = alpha / (len(members) + bool(panel))
-    sums = _Sums.none(replicates, tables)
+    sums = Sums.none(replicates, tables)
     null, thresholds = [], []
     for cell_numbers in members:
-        rows, towards = _statistics(
+        rows, towards = simulated_statistics(
             [reference[c] for c in cell_numbers],
             [reference[c] for c in cell_numbers],
             [n_reference[c] for c in cell_numbers],
@@ -309,127 +308,3 @@ def _threshold(values: NDArray[np.float64], level: float) -> float:
         # Nothing varies under the null: any value above it would be seen.
         return start + 1e-9
     return start + excess * float(np.log(TAIL / level))
-
-
-@dataclass(frozen=True, slots=True)
-class _Sums:
-    """Centred sums of scores towards each substitute, and their variances over relabellings.
-
-    Shape (replicates, substitutes) both.
-    """
-
-    total: NDArray[np.float64]
-    variance: NDArray[np.float64]
-
-    @classmethod
-    def none(cls, replicates: int, panel: Sequence[NDArray[np.float64]]) -> _Sums:
-        width = len(panel[0]) if len(panel) else 0
-        return cls(np.zeros((replicates, width)), np.zeros((replicates, width)))
-
-    def plus(self, other: _Sums) -> _Sums:
-        return _Sums(self.total + other.total, self.variance + other.variance)
-
-    def largest(self) -> NDArray[np.float64]:
-        """The largest standardised sum of each replicate."""
-        scale = np.sqrt(np.where(self.variance > 0, self.variance, 1.0))
-        largest: NDArray[np.float64] = (self.total / scale).max(axis=1)
-        return largest
-
-
-def _statistics(
-    reference: Sequence[NDArray[np.float64]],
-    suspect: Sequence[NDArray[np.float64]],
-    n_reference: Sequence[int],
-    n_suspect: Sequence[int],
-    replicates: int,
-    rng: np.random.Generator,
-    panel: Sequence[NDArray[np.float64]],
-) -> tuple[NDArray[np.float64], _Sums]:
-    """The four of `parts.CATEGORICAL` for simulated counts, shape (replicates, 4), and the panel's.
-
-    Each is divided by its deviation over relabellings of its own replicate, as the permutation
-    test does implicitly.
-    """
-    totals = np.zeros((replicates, 4))
-    variances = np.zeros((replicates, 4))
-    sums = _Sums.none(replicates, panel)
-    for i, (p, q, n, m) in enumerate(zip(reference, suspect, n_reference, n_suspect, strict=True)):
-        theirs = rng.multinomial(m, q, size=replicates).astype(np.float64)
-        pooled = rng.multinomial(n, p, size=replicates) + theirs
-        terms, spread = cell_terms(pooled, theirs, n, m)
-        totals += terms
-        variances += spread
-        if len(panel):
-            sums = sums.plus(_towards(panel[i], pooled, theirs, n, m))
-    standard = totals / np.sqrt(np.where(variances > 0, variances, 1.0))
-    standard[:, 2:] **= 2
-    return standard, sums
-
-
-def _towards(
-    substitutes: NDArray[np.float64],
-    pooled: NDArray[np.float64],
-    theirs: NDArray[np.float64],
-    n: int,
-    m: int,
-) -> _Sums:
-    """Sums of the scores log(1 + w(r/p − 1)), p the pooled shares of each replicate.
-
-    With the reference's true shares for p the power would be overstated by a third: what the
-    suspect alone gives is the rarer in the pool the less of it there is.
-    """
-    size = n + m
-    # Categories that one of them ever gave; single precision is plenty for a threshold.
-    used = pooled.any(axis=0)
-    pooled, theirs = pooled[:, used].astype(np.float32), theirs[:, used].astype(np.float32)
-    inverse = np.where(pooled > 0, size / np.maximum(pooled, 1), 0)
-    ratio = substitutes[None, :, used].astype(np.float32) * inverse[:, None]
-    scores = np.log1p(np.float32(WEIGHT) * (ratio - 1))
-    # What a replicate did not give has weight 0 below.
-    total = (scores @ (theirs - pooled * (m / size))[:, :, None])[:, :, 0]
-    mean = (scores @ pooled[:, :, None])[:, :, 0]
-    spread = (scores**2 @ pooled[:, :, None])[:, :, 0] - mean**2 / size
-    factor = n * m / (size * max(size - 1, 1))
-    return _Sums(total.astype(np.float64), np.maximum(factor * spread, 0).astype(np.float64))
-
-
-def cell_terms(
-    pooled: NDArray[np.float64],
-    theirs: NDArray[np.float64],
-    n: int,
-    m: int,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """One unblocked cell's local terms and directed sums: `parts` in closed form.
-
-    Parameters
-    ----------
-    pooled, theirs
-        Counts of both sides together and of the suspect, shape (replicates, k).
-    n, m
-        Draws of the reference and of the suspect.
-
-    Returns
-    -------
-    terms, variances
-        Shape (replicates, 4) each: "same", "balanced" (in units of their deviation), the sums
-        of "rarity" and "rare" before squaring; and their variances over relabellings.
-    """
-    size = n + m
-    share = m / size
-    v = n * m / (size * max(size - 1, 1))
-    u = theirs - pooled * share
-    terms, variances = [], []
-    for weight in (np.ones_like(pooled), 1 / np.maximum(pooled, 1)):
-        squares = (weight**2 * pooled**2 * (1 - 2 * pooled / size)).sum(axis=1)
-        cross = (weight * pooled**2).sum(axis=1) ** 2 / size**2
-        variance = 2 * v**2 * (squares + cross)
-        varies = variance > 1e-12 * size**2
-        centred = u**2 - (1 - 2 * share) * u - v * (pooled - pooled**2 / size)
-        value = (weight * centred).sum(axis=1)
-        terms.append(np.where(varies, value / np.sqrt(np.where(varies, variance, 1.0)), 0.0))
-        variances.append(varies.astype(np.float64))
-    for h in category_scores(pooled):
-        terms.append((u * h).sum(axis=1))
-        product = (pooled * h).sum(axis=1) ** 2 / size
-        variances.append(np.maximum(v * ((pooled * h**2).sum(axis=1) - product), 0.0))
-    return np.column_stack(terms), np.column_stack(variances)
