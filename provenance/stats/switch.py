@@ -130,7 +130,8 @@ def _sums(
     sums = np.zeros((resamples + 1, len(before)))
     if not splits.any():
         return sums
-    cut = before[splits]
+    # Many moments fall between the same two draws of a cell.
+    cut, place = np.unique(before[splits], return_inverse=True)
     # The expected sum of squares of a hypergeometric table, over the categories.
     factor = cut * (n - cut) / (n - 1.0)
     rows = max(1, CELLS_IN_MEMORY // (n * len(totals)))
@@ -141,7 +142,7 @@ def _sums(
         rng.permuted(shuffled, axis=1, out=shuffled)
         seen = (orders[:, :, None] == np.arange(len(totals))).cumsum(axis=1, dtype=np.float32)
         apart = seen[:, cut - 1, :] - cut[:, None] * totals / n
-        sums[start : start + size, splits] = (apart**2).sum(axis=2) / factor
+        sums[start : start + size, splits] = ((apart**2).sum(axis=2) / factor)[:, place]
     return sums
 
 
