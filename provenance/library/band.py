@@ -24,12 +24,14 @@ from provenance.battery import Cell
 from provenance.canonical import canonical_json, digest
 from provenance.endpoint import Endpoint
 from provenance.errors import EvidenceError, UsageError
+from provenance.evidence.draws import sketch
 from provenance.evidence.files import write_atomically
 from provenance.evidence.integrity import check_integrity
 from provenance.evidence.store import Store
 from provenance.library import shipped
+from provenance.library.traced import Traced
 from provenance.readings import read
-from provenance.transcript import Completion, Frozen, Role, Transcript
+from provenance.transcript import ROLES, Completion, Frozen, Role, Transcript
 
 Kind = Literal["host", "engine", "precision", "quantisation"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -39,11 +41,12 @@ _BLOCKED = "⟨blocked⟩"
 Counts = tuple[Annotated[int, Field(ge=0, le=1_000_000)], ...]
 
 
-class BenignPair(Frozen):
+class BenignPair(Traced):
     """Two hosts known to serve the same weights, as they answered one battery.
 
     ``cells`` maps a cell to the counts of the reference and of the suspect, over the same answers
-    in the same order. ``root`` is that of the store it was measured in.
+    in the same order. ``root`` is that of the store it was measured in, ``draws`` are digests of
+    both sides' draws.
     """
 
     weights: str = Field(min_length=1, max_length=200)
@@ -126,7 +129,8 @@ def pair_of(store: Path, *, weights: str, kind: Kind, note: str = "") -> BenignP
             "reference": defaultdict(Counter),
             "suspect": defaultdict(Counter),
         }
-        for record in Transcript(opened.records()):
+        transcript = Transcript(opened.records())
+        for record in transcript:
             if record.completion is not None:
                 answer = _category(cells[record.cell], record.completion)
                 counts[record.role][record.cell][answer] += 1
@@ -150,6 +154,8 @@ def pair_of(store: Path, *, weights: str, kind: Kind, note: str = "") -> BenignP
         battery_digest=battery,
         root=root,
         note=note,
+        # Each side keeps its own: the smallest of both together could leave the smaller one out.
+        draws=tuple(d for role in ROLES for d in sketch(transcript.completed(role))),
         cells={cell: _rows(*sides) for cell, sides in sorted(both.items())},
     )
 

@@ -10,6 +10,7 @@ from provenance.battery import Cell
 from provenance.canonical import canonical_json
 from provenance.endpoint import Endpoint
 from provenance.errors import EvidenceError, ReferenceStale, UsageError
+from provenance.evidence.draws import sketch
 from provenance.evidence.files import write_atomically
 from provenance.evidence.integrity import check_integrity
 from provenance.evidence.store import Store
@@ -50,12 +51,14 @@ def member_of(
         cells = {c["id"]: Cell.model_validate(c) for c in opened.battery["cells"]}
         endpoint = opened.plan["endpoints"].get(role)
         counts: dict[str, Counter[str]] = defaultdict(Counter)
-        for record in Transcript(opened.records()).completed(role):
+        records = Transcript(opened.records()).completed(role)
+        for record in records:
             completion = record.completion
             if completion is not None and not completion.blocked:
                 category = read(cells[record.cell].reading, completion.text)
                 counts[record.cell][category] += 1
         battery, recorded = opened.battery["digest"], opened.plan["created_utc"]
+        root = opened.root
     if endpoint is None or not counts:
         raise EvidenceError(f"{store} holds no answer of a {role}")
     member = Member(
@@ -64,6 +67,8 @@ def member_of(
         licence=licence,
         note=note,
         derivative=derivative,
+        recorded_root=root,
+        draws=sketch(records),
         cells={cell: dict(found.most_common()) for cell, found in counts.items()},
     )
     return member, battery

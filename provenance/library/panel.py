@@ -3,7 +3,8 @@
 A panel file is JSON: ``name``, ``measured_utc``, ``battery_digest`` (None where members come from
 other wordings) and ``members``, each with ``name``, ``source``, ``licence``, ``note``,
 ``derivative`` and ``cells`` (cell id → category → count). A cell that was not measured for a
-member is left out.
+member is left out. A member made from a store also has ``draws``, digests of its draws, and
+``recorded_root``, the root of that store as it was: a study that replays them is refused.
 """
 
 from __future__ import annotations
@@ -13,13 +14,16 @@ from pathlib import Path
 from pydantic import Field
 
 from provenance.library import shipped
+from provenance.library.traced import Traced
 from provenance.transcript import Frozen
 
 
-class Member(Frozen):
+class Member(Traced):
     """One substitute: where its answers come from, and how often it gave which.
 
-    ``derivative`` marks other servings and damaged copies of another member.
+    ``derivative`` marks other servings and damaged copies of another member. ``recorded_root`` says
+    which evidence it was made from; what is compared are its ``draws``, which a store that has
+    grown since still holds.
     """
 
     name: str
@@ -27,6 +31,7 @@ class Member(Frozen):
     licence: str
     note: str = ""
     derivative: bool = False
+    recorded_root: str | None = None
     cells: dict[str, dict[str, int]] = Field(min_length=1)
 
 

@@ -26,6 +26,7 @@ from provenance.sampling import pilot
 from provenance.sampling.budget import Price, estimated_tokens, find_price
 from provenance.sampling.plan import RULES, Plan, make_plan
 from provenance.sampling.questions import Questions, choose, reference_warnings
+from provenance.sampling.replayed import check_panel
 from provenance.settings import Settings
 from provenance.transcript import Role
 
@@ -148,7 +149,8 @@ def prepare(
     UsageError
         If the sides cannot be compared, or the plan holds over 20,000 requests unasked.
     ReferenceStale
-        If a stored reference is too old or was asked other questions.
+        If a stored reference is too old or was asked other questions, or the panel was learnt
+        from draws that a side replays.
     """
     providers: dict[Role, Provider] = {
         role: create(side, environment=environment) if isinstance(side, Endpoint) else side
@@ -156,6 +158,9 @@ def prepare(
     }
     endpoints: dict[Role, Endpoint] = {r: provider.endpoint for r, provider in providers.items()}
     questions = choose(providers, settings)
+    panel = _panel(questions, settings) if question in ("compare", "sample") else None
+    if panel is not None and question == "compare":
+        check_panel(panel, providers)
     replays = [role for role, endpoint in endpoints.items() if endpoint.provider == "replay"]
     total = sum(sum(d) for d in questions.draws.values())
     asked = sum(sum(d) for role, d in questions.draws.items() if role not in replays)
@@ -218,7 +223,7 @@ def prepare(
         providers=providers,
         prices=prices,
         settings=settings,
-        panel=_panel(questions, settings) if question in ("compare", "sample") else None,
+        panel=panel,
         ladder=ladder,
         likelihood=likelihood,
         hosts=hosts,

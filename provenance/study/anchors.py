@@ -20,6 +20,7 @@ from provenance.sampling.budget import Spent
 from provenance.sampling.prepare import Estimate, HostEstimate, Prepared
 from provenance.sampling.prepare import prepare as prepare_sides
 from provenance.sampling.questions import RECORDED
+from provenance.sampling.replayed import same_draws
 from provenance.sampling.runner import ProgressCallback
 from provenance.settings import Settings
 from provenance.study.recording import record_counted
@@ -125,9 +126,10 @@ def prepare_anchors(
     UsageError
         If an anchor lies on other hosts than the study's sides.
     ReferenceStale
-        If a recorded anchor was asked another battery.
+        If a recorded anchor was asked another battery, or holds draws of the study's sides or of
+        another anchor.
     """
-    found = []
+    found: list[Prepared] = []
     for number, (reference, suspect) in enumerate(anchors):
         sides: dict[Role, Endpoint | Provider] = {"reference": reference, "suspect": suspect}
         recorded = all(_endpoint(side).provider == "replay" for side in sides.values())
@@ -149,6 +151,7 @@ def prepare_anchors(
         prepared = prepare_sides(sides, own, environment=os.environ, question="anchor")
         _check_hosts(main, prepared)
         _check_battery(main, prepared)
+        _check_draws(main, found, prepared)
         found.append(prepared)
     return tuple(found)
 
@@ -245,6 +248,23 @@ def _check_hosts(main: Prepared, anchor: Prepared) -> None:
                 "what these two hosts change, so name it on the reference's host, then on the "
                 "suspect's"
             )
+
+
+def _check_draws(main: Prepared, earlier: Sequence[Prepared], anchor: Prepared) -> None:
+    """What holds the study's own draws, or another anchor's, is no further pair."""
+    pair = " ".join(str(e) for e in anchor.endpoints.values())
+    of_anchor = anchor.providers
+    others = [(f"the study's {role}", p) for role, p in main.providers.items()]
+    others += [("another anchor", p) for a in earlier for p in a.providers.values()]
+    for role, provider in of_anchor.items():
+        beside = [("its other side", p) for r, p in of_anchor.items() if r != role]
+        for name, other in [*others, *beside]:
+            if same_draws(provider, other):
+                raise ReferenceStale(
+                    f"the anchor {pair} replays draws that {name} replays too "
+                    f"({other.endpoint.model}): an anchor is measured on draws of its own. Record "
+                    "it again (`provenance sample`)"
+                )
 
 
 def _check_battery(main: Prepared, anchor: Prepared) -> None:

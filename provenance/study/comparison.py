@@ -16,6 +16,7 @@ from provenance.library.band import Band
 from provenance.providers.base import Provider
 from provenance.sampling.prepare import Prepared
 from provenance.sampling.prepare import prepare as prepare_sides
+from provenance.sampling.replayed import check_band
 from provenance.sampling.runner import ProgressCallback
 from provenance.settings import Settings
 from provenance.study.analysis import conclude
@@ -118,7 +119,8 @@ def prepare_comparison(
     Raises
     ------
     UsageError, ReferenceStale
-        If an anchor is none, or the band was measured on another battery.
+        If an anchor is none, the band was measured on another battery, or one of them was learnt
+        from draws that a side replays.
     """
     sides: dict[Role, Endpoint | Provider] = {"reference": reference, "suspect": suspect}
     ends = [s if isinstance(s, Endpoint) else s.endpoint for s in sides.values()]
@@ -139,6 +141,8 @@ def prepare_comparison(
             f"(digest {prepared.questions.digest[:12]}…): ask the battery of the band, or measure "
             "pairs on this one (`provenance library band --help`)"
         )
+    if band is not None:
+        check_band(band, prepared.providers)
     return Comparison(prepared, prepare_anchors(prepared, anchors, settings))
 
 

@@ -43,6 +43,7 @@ class ReplayProvider:
             )
         self.endpoint = endpoint
         self._read: Recording | None = None
+        self._digests: frozenset[str] | None = None
 
     @property
     def ordered(self) -> bool:
@@ -73,6 +74,17 @@ class ReplayProvider:
     def source_battery_digest(self) -> str | None:
         """Digest of the battery behind a store; None for files."""
         return self._recording().battery_digest
+
+    @property
+    def root(self) -> str | None:
+        """Of the evidence that is replayed; None for files."""
+        return self._recording().root
+
+    def digests(self) -> frozenset[str]:
+        """Which draws are replayed (`evidence.draws`)."""
+        if self._digests is None:
+            self._digests = self._recording().digests()
+        return self._digests
 
     @property
     def recorded_utc_range(self) -> tuple[str, str] | None:

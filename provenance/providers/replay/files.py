@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import glob
+import hashlib
 import json
 import os
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from provenance.errors import UsageError
+from provenance.evidence.draws import draw_digest
 from provenance.evidence.store import is_store
 from provenance.providers.replay import delimited, jsonl, parquet
 from provenance.providers.replay.rows import RecordedCell, Row
@@ -40,6 +42,7 @@ class FileRecording:
     """
 
     battery_digest: str | None = None
+    root: str | None = None
 
     def __init__(self, text: str, model: str | None) -> None:
         self._text = text
@@ -55,6 +58,18 @@ class FileRecording:
         self.times: Sequence[str] | None = [t for t in times if t is not None]
         if len(self.times) < len(times):
             self.times = None
+
+    def digests(self) -> frozenset[str]:
+        """Which draws these are."""
+        found = set()
+        for cell, rows in self._rows.items():
+            for draw in range(len(rows)):
+                exchange = self.exchange(cell, draw)
+                sent, answered = (
+                    hashlib.sha256(b).hexdigest() for b in (exchange.request, exchange.response)
+                )
+                found.add(draw_digest(cell, exchange.started_utc, sent, answered))
+        return frozenset(found)
 
     def exchange(self, cell: str, draw: int) -> Exchange:
         """One recorded answer, as it stands in its file."""

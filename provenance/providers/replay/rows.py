@@ -82,6 +82,13 @@ class Recording(Protocol):
     def battery_digest(self) -> str | None:
         """Of the battery that was asked; None if that is not known."""
 
+    @property
+    def root(self) -> str | None:
+        """Of the evidence that holds it; None for files."""
+
+    def digests(self) -> frozenset[str]:
+        """Which draws these are (`evidence.draws`)."""
+
     def exchange(self, cell: str, draw: int) -> Exchange:
         """One of its answers; ``draw`` is below the number of draws of the cell."""
 

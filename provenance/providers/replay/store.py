@@ -8,6 +8,7 @@ from typing import Any
 
 from provenance.endpoint import Endpoint
 from provenance.errors import EndpointError, UsageError
+from provenance.evidence.draws import digest_of
 from provenance.evidence.store import Store
 from provenance.providers.replay.rows import RecordedCell
 from provenance.transcript import ROLES, Completion, Exchange, Record, Role, Transcript
@@ -54,6 +55,15 @@ class StoreRecording:
             self.times = None
         digest = self._store.battery.get("digest")
         self.battery_digest = digest if isinstance(digest, str) else None
+
+    @property
+    def root(self) -> str:
+        """As the store stands."""
+        return self._store.root
+
+    def digests(self) -> frozenset[str]:
+        """Which draws these are."""
+        return frozenset(digest_of(r) for found in self._records.values() for r in found)
 
     def exchange(self, cell: str, draw: int) -> Exchange:
         """One recorded exchange: its bytes, its times, its outcome.
