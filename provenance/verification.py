@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from provenance import __version__
-from provenance.errors import EvidenceError
+from provenance.errors import EvidenceError, TamperedEvidence
 from provenance.evidence.integrity import check_integrity
+from provenance.evidence.others import noted_others
 from provenance.evidence.store import Store, is_store
 from provenance.sampling.plan import RULES
 from provenance.study import analyse
@@ -107,17 +108,19 @@ def _others(path: Path) -> tuple[list[str], int | None]:
     problems: list[str] = []
     first = None
     with Store.open(path) as store:
-        noted = [e["values"] for e in store.notes() if e["kind"] == "other"]
-    for values in noted:
-        folder = path / "others" / values["folder"]
-        name = f"others/{values['folder']}"
-        if not is_store(folder):
-            problems.append(f"{name} is missing: the records of the {values['role']}")
+        try:
+            noted = noted_others(store)
+        except TamperedEvidence as error:
+            return [str(error)], None
+    for other in noted:
+        name = f"others/{other.path.name}"
+        if not is_store(other.path):
+            problems.append(f"{name} is missing: the records of the {other.role}")
             continue
-        found = check_integrity(folder)
+        found = check_integrity(other.path)
         problems += [f"{name}: {problem}" for problem in found.problems]
         first = found.first_record if first is None else first
-        if not found.problems and found.root != values["root"]:
+        if not found.problems and found.root != other.root:
             problems.append(f"{name} holds other records than those that the study was made from")
     return problems, first
 

@@ -7,8 +7,9 @@ that the suspect differs more than a host effect would explain.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from statistics import median
 from typing import Any
 
@@ -31,7 +32,7 @@ from provenance.stats.contrasts import (
 )
 from provenance.stats.kernels import ngram, ngram_counts
 from provenance.stats.ranks import conformal_rank
-from provenance.transcript import ROLES, Transcript
+from provenance.transcript import ROLES, Record, Transcript
 
 NULL = "host_effect"
 # Answers longer than this (median of the pooled cell, in characters) are compared as texts too.
@@ -64,11 +65,16 @@ class AnchorRecords:
 
 @dataclass(frozen=True, slots=True)
 class Anchored:
-    """For the study document, and for the rule of the verdict (None: no anchor could be used)."""
+    """For the study document, and for the rule of the verdict (None: no anchor could be used).
+
+    ``limits`` holds the code "anchors_apart" if an anchor was asked at another time than the
+    suspect, or nobody knows when.
+    """
 
     pairs: tuple[AnchorPair, ...]
     findings: tuple[Finding, ...]
     held: Held | None
+    limits: tuple[str, ...] = ()
 
     @property
     def left_out(self) -> int:
@@ -132,6 +138,8 @@ def examine_anchors(
         p_excess=excess.p_value,
         p_common=common.p_value,
     )
+    used = [a.transcript for a, reason in zip(anchors, why, strict=True) if reason is None]
+    apart = _apart(list(own.values()), used, set(shared))
     distances = iter(lengths[1:].tolist())
     pairs = tuple(
         _pair(a, o, reason, next(distances) if reason is None else None)
@@ -170,9 +178,35 @@ def examine_anchors(
             "p_difference_in_differences": excess.p_value,
             "p_common_shift": common.p_value,
             "cells": len(shared),
+            "apart_s": apart,
         },
     )
-    return Anchored(pairs, (finding,), held)
+    late = apart is None or apart > rules["max_lag_s"]
+    return Anchored(pairs, (finding,), held, ("anchors_apart",) if late else ())
+
+
+def _apart(
+    own: Sequence[CellObservations], anchors: Sequence[Transcript], cells: set[str]
+) -> float | None:
+    """Seconds between the middle of a side's draws and that of the same side of an anchor.
+
+    The most over sides and anchors; None if the time of a draw is not known.
+    """
+    most = 0.0
+    for role in ROLES:
+        mine = _middle(r for c in own if c.cell.id in cells for r in c.records if r.role == role)
+        for transcript in anchors:
+            other = _middle(r for r in transcript.completed(role) if r.cell in cells)
+            if mine is None or other is None:
+                return None
+            most = max(most, abs(mine - other))
+    return round(most, 3)
+
+
+def _middle(records: Iterable[Record]) -> float | None:
+    times = [r.started_utc for r in records]
+    known = [datetime.fromisoformat(t).timestamp() for t in times if t is not None]
+    return median(known) if known and len(known) == len(times) else None
 
 
 def _least(cell: CellObservations) -> int:

@@ -241,6 +241,7 @@ def analyse_transcript(
             *_limits(endpoints, sensitivity, timed=bool(order.repeats)),
             *(() if scores is None else ("likelihood_direction",)),
             *(("replicas_differ",) if settings.get("logprobs") else ()),
+            *hosts.limits,
         ),
         evidence=EvidenceRef(
             records=len(transcript.attempts), root=root, earlier_runs=plan.get("earlier_runs", 0)

@@ -23,6 +23,7 @@ class Hosts:
     anchors: tuple[AnchorPair, ...]
     band: BenignBand | None
     findings: tuple[Finding, ...]
+    limits: tuple[str, ...] = ()
 
     @property
     def withheld(self) -> bool:
@@ -83,6 +84,7 @@ def weigh_hosts(
         anchors=anchored.pairs,
         band=None if benign is None else benign.band,
         findings=(*anchored.findings, *(() if benign is None else benign.findings)),
+        limits=anchored.limits,
     )
 
 

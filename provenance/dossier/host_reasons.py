@@ -180,8 +180,17 @@ def anchors_note(finding: Finding) -> str:
         f"{rank}; {tail}. What the hosts change in the anchors has p = "
         f"{p_value(v['p_common_shift'], finding.alpha)}; what the suspect has beyond their mean, "
         f"the difference in differences, p = "
-        f"{p_value(v['p_difference_in_differences'], finding.alpha)}."
+        f"{p_value(v['p_difference_in_differences'], finding.alpha)}. {_apart(v.get('apart_s'))}"
     )
+
+
+def _apart(seconds: float | None) -> str:
+    if seconds is None:
+        return "When anchors and suspect were asked is not known of every draw."
+    units = ((86_400.0, "days"), (3_600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
+    size, unit = next((u for u in units if seconds >= 2 * u[0]), units[-1])
+    apart = f"{seconds / size:.0f} {unit}" if seconds >= 1 else "under a second"
+    return f"The middle of the anchors' draws and that of the suspect's lie at most {apart} apart."
 
 
 def band_note(band: BenignBand, finding: Finding | None) -> str:

@@ -152,12 +152,16 @@ def estimated_tokens(request: Request) -> tuple[int, int, int]:
     return size // 5 + overhead, size // 2 + overhead + 16, completion
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """Attempts and dollars so far; dollars are 0 where prices are unknown."""
+@dataclass(slots=True)
+class Purse:
+    """What the parts of one study spend together: attempts, dollars, and dollars set aside.
+
+    Dollars are 0 where prices are unknown.
+    """
 
     requests: int = 0
     usd: float = 0.0
+    reserved: float = 0.0
 
 
 class Budget:
@@ -171,8 +175,8 @@ class Budget:
         Limits; None for none.
     recorded
         Sides that are read from a recording: nothing is sent for them, so nothing is counted.
-    before
-        What other parts of the same study have spent; the limits hold for all of it.
+    purse
+        Shared with other parts of the same study; the limits hold for all of them together.
     """
 
     def __init__(
@@ -182,7 +186,7 @@ class Budget:
         max_requests: int | None = None,
         usd: float | None = None,
         recorded: Collection[Role] = (),
-        before: Spent | None = None,
+        purse: Purse | None = None,
     ) -> None:
         for role, price in prices.items():
             if usd is not None and price is None:
@@ -194,37 +198,35 @@ class Budget:
         self._max_requests = max_requests
         self._usd_limit = usd
         self._recorded = frozenset(recorded)
-        self._reserved = 0.0
+        self._purse = Purse() if purse is None else purse
         self._beyond = dict.fromkeys(prices, 1.0)
-        self.requests = before.requests if before else 0
         self.tokens = 0
         self.tokens_known = False
-        self._usd = before.usd if before else 0.0
+
+    @property
+    def requests(self) -> int:
+        """Attempts, those of other parts of the study included."""
+        return self._purse.requests
 
     @property
     def usd(self) -> float | None:
         """Dollars spent, None if a price is unknown."""
-        return None if None in self._prices.values() else self._usd
-
-    @property
-    def spent(self) -> Spent:
-        """What was spent, other parts of the study included."""
-        return Spent(self.requests, self.usd or 0.0)
+        return None if None in self._prices.values() else self._purse.usd
 
     @property
     def waits_for_answers(self) -> bool:
         """Whether dollars are set aside for answers that have not come yet."""
-        return self._reserved > 1e-12
+        return self._purse.reserved > 1e-12
 
     def replay(self, record: Record, request: Request) -> None:
         """Count an attempt of an earlier session of this study."""
         if record.role not in self._recorded:
-            self.requests += 1
+            self._purse.requests += 1
             self._count(record.role, record.completion or record.failure, self._worst(request))
 
     def replay_pilot(self, role: Role, completion: Completion | None) -> None:
         """Count a pilot request of an earlier session of this study."""
-        self.requests += 1
+        self._purse.requests += 1
         self._count(role, completion, 0.0)
 
     def reserve(self, request: Request) -> Reservation:
@@ -244,14 +246,15 @@ class Budget:
                 f"stopped by --max-requests {self._max_requests}: {self.requests:,} requests were "
                 "sent. Everything is kept; the same command with a larger number resumes"
             )
-        if self._usd_limit is not None and self._usd + self._reserved + worst > self._usd_limit:
+        spent = self._purse.usd
+        if self._usd_limit is not None and spent + self._purse.reserved + worst > self._usd_limit:
             raise BudgetExhausted(
-                f"stopped by --budget-usd {self._usd_limit:g}: ${self._usd:.4f} spent, and the "
+                f"stopped by --budget-usd {self._usd_limit:g}: ${spent:.4f} spent, and the "
                 f"next request may cost up to ${worst:.4f}. Everything is kept; the same command "
                 "with a larger budget resumes"
             )
-        self.requests += 1
-        self._reserved += worst
+        self._purse.requests += 1
+        self._purse.reserved += worst
         return Reservation(worst, base)
 
     def settle(
@@ -260,7 +263,7 @@ class Budget:
         """Replace a reservation by what the attempt really used."""
         if role in self._recorded:
             return
-        self._reserved -= reservation.worst
+        self._purse.reserved -= reservation.worst
         spent = self._count(role, outcome, reservation.worst)
         if reservation.base > 0:
             self._beyond[role] = max(self._beyond[role], spent / reservation.base)
@@ -282,5 +285,5 @@ class Budget:
                 spent = (self._prices[role] or FREE).of(prompt, produced)
         elif outcome is not None and outcome.kind in _MAY_BE_BILLED:
             spent = worst
-        self._usd += spent
+        self._purse.usd += spent
         return spent

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 
 from provenance.errors import BudgetExhausted
@@ -51,12 +51,14 @@ ProgressCallback = Callable[[Progress], None]
 class Outcome:
     """How the loop ended: sides that gave up, whether the budget or the stopping rule ended it.
 
-    ``early`` is the slot that the stopping rule kept from being asked, None if it kept none.
+    ``early`` is the slot that the stopping rule kept from being asked, None if it kept none;
+    ``ended_at`` the first that was not begun for whatever reason.
     """
 
     stopped: tuple[Role, ...]
     exhausted: BudgetExhausted | None
     early: int | None = None
+    ended_at: int | None = None
 
 
 class Gate:
@@ -146,6 +148,9 @@ class Runner:
     watch
         Shown every final record, those of an earlier session first; True ends the sampling early
         (a sequential test).
+    turn
+        Waits until a slot may be started; False ends the sampling there (parts of a study that are
+        asked in turn).
     """
 
     def __init__(
@@ -159,6 +164,7 @@ class Runner:
         progress: ProgressCallback | None = None,
         thinking: Mapping[Role, int] | None = None,
         watch: Callable[[Record], bool] = lambda record: False,
+        turn: Callable[[int], Awaitable[bool]] | None = None,
     ) -> None:
         self._plan = plan
         self._providers = providers
@@ -168,6 +174,7 @@ class Runner:
         self._progress = progress
         self._thinking = thinking or {}
         self._watch = watch
+        self._turn = turn
         self._enough = False
         self._early: int | None = None
         self._jitter = random.Random(plan.seed)
@@ -200,10 +207,14 @@ class Runner:
         self._done = self._done_before = len(final)
         self._started = time.monotonic()
         tasks: set[asyncio.Task[None]] = set()
+        ended_at: int | None = None
         try:
             for slot in self._plan.slots:
                 if slot.index in final:
                     continue
+                if self._turn is not None and not await self._turn(slot.index):
+                    ended_at = slot.index
+                    break
                 gate = self._gates[slot.role]
                 await gate.enter()
                 finished = {t for t in tasks if t.done()}
@@ -212,6 +223,7 @@ class Runner:
                 tasks -= finished
                 if self._stopped or self._exhausted or self._enough:
                     self._early = slot.index if self._enough else None
+                    ended_at = slot.index
                     await gate.leave()
                     break
                 first = attempts.get(slot.index, 0) + 1
@@ -222,7 +234,7 @@ class Runner:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        return Outcome(tuple(self._stopped), self._exhausted, self._early)
+        return Outcome(tuple(self._stopped), self._exhausted, self._early, ended_at)
 
     def _with_room(self, request: Request) -> Request:
         return replace(request, thinking_tokens=self._thinking.get(request.role, 0))

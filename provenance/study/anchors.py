@@ -1,10 +1,10 @@
-"""Anchors of a comparison: planned with it, recorded beside it, read back from its evidence."""
+"""Anchors of a comparison: planned with it (`beside` records them), read back from its evidence."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,20 +14,16 @@ from provenance.attribution.anchors import AnchorRecords
 from provenance.battery import Cell
 from provenance.endpoint import Endpoint
 from provenance.errors import EvidenceError, ReferenceStale, UsageError
+from provenance.evidence.others import noted_others
 from provenance.evidence.store import Store, is_store
 from provenance.providers.base import Provider
-from provenance.sampling.budget import Spent
 from provenance.sampling.prepare import Estimate, HostEstimate, Prepared
 from provenance.sampling.prepare import prepare as prepare_sides
 from provenance.sampling.questions import RECORDED
 from provenance.sampling.replayed import same_draws
-from provenance.sampling.runner import ProgressCallback
 from provenance.settings import Settings
-from provenance.study.recording import record_counted
-from provenance.study.waiting import tell
 from provenance.transcript import ROLES, Role, Transcript
 
-FOLDER = "others"  # in the study's store, as for the endpoints beside a suspect of `attribute`
 COPY = "anchors"
 
 N = TypeVar("N", int, float)
@@ -64,7 +60,7 @@ class Comparison:
 
     @property
     def estimate(self) -> Estimate:
-        """What all pairs will cost; one is asked after the other."""
+        """What all pairs will cost; the time is that of one after the other, the most it takes."""
         each = [plan.estimate for plan in self.plans()]
         return Estimate(
             requests=sum(e.requests for e in each),
@@ -156,57 +152,25 @@ def prepare_anchors(
     return tuple(found)
 
 
-async def record_anchors(
-    path: Path, anchors: Sequence[Prepared], spent: Spent, progress: ProgressCallback | None
-) -> None:
-    """Record every anchor into a store of its own, sealed, and note its root in the study's.
-
-    Parameters
-    ----------
-    spent
-        By the comparison itself: its budgets hold for the anchors too.
-    """
-    for number, prepared in enumerate(anchors):
-        folder = path / FOLDER / f"{number}-anchor"
-        if is_store(folder) and Store.open(folder).finished:
-            used = _read(folder).usage()
-            spent = Spent(spent.requests + used.requests, spent.usd + (used.usd or 0.0))
-            continue
-        tell(progress, f"asking anchor {number + 1} of {len(anchors)}")
-        own = prepared.settings.model_copy(update={"store": folder, "new": None})
-        ready = replace(prepared, settings=own, store_path=folder)
-        _, spent = await record_counted(ready, progress, spent)
-        with Store.open(folder, write=True) as store:
-            store.seal()
-    if not anchors:
-        return
-    with Store.open(path, write=True) as store:
-        noted = {event["values"]["folder"] for event in store.notes() if event["kind"] == "other"}
-        for number in range(len(anchors)):
-            folder_name = f"{number}-anchor"
-            if folder_name not in noted:
-                root = Store.open(path / FOLDER / folder_name).root
-                store.note("other", {"folder": folder_name, "role": "anchor", "root": root})
-
-
 def read_anchors(store: Store) -> tuple[AnchorRecords, ...]:
     """The anchors of a recorded comparison.
 
     Raises
     ------
     EvidenceError
-        If one that was planned is not there.
+        If one that was planned is not there, or its folder has a name that this tool does not give.
     """
     planned = store.copies.get(COPY, {}).get("endpoints", [])
-    noted = [e["values"] for e in store.notes() if e["kind"] == "other"]
+    noted = noted_others(store)
     if len(noted) != len(planned):
         raise EvidenceError(
             f"{store.path} planned {len(planned)} anchors and notes the stores of {len(noted)}"
         )
-    return tuple(_read(store.path / FOLDER / values["folder"]) for values in noted)
+    return tuple(read_anchor(other.path) for other in noted)
 
 
-def _read(path: Path) -> AnchorRecords:
+def read_anchor(path: Path) -> AnchorRecords:
+    """One anchor, from its own store."""
     if not is_store(path):
         raise EvidenceError(f"{path} is missing: the store of an anchor")
     with Store.open(path) as opened:

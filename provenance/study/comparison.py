@@ -26,10 +26,10 @@ from provenance.study.anchors import (
     check_anchors,
     copy_of,
     prepare_anchors,
-    record_anchors,
 )
+from provenance.study.beside import record_comparison
 from provenance.study.finished import Study
-from provenance.study.recording import record, record_counted
+from provenance.study.recording import record
 from provenance.study.sides import Side, settings_of, side_of
 from provenance.study.waiting import wait
 from provenance.transcript import Role
@@ -152,8 +152,7 @@ def conclude_comparison(made: Comparison, progress: ProgressCallback | None = No
 
 
 async def _run(made: Comparison, progress: ProgressCallback | None) -> Study:
-    path, spent = await record_counted(made.prepared, progress)
-    await record_anchors(path, made.anchors, spent, progress)
+    path = await record_comparison(made.prepared, made.anchors, progress)
     return await asyncio.to_thread(conclude, path, made.prepared.settings, progress)
 
 

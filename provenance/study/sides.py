@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -47,17 +47,25 @@ def side_of(side: Side, config: Path | None) -> Endpoint | Provider:
 
 def gates_of(prepared: Prepared) -> dict[Role, Gate]:
     """One gate a host, so that two sides at one host share its places and the lower pace."""
-    hosts: dict[str, dict[Role, Provider]] = {}
-    for role, provider in prepared.providers.items():
-        # Whatever the port and the spelling, it is one machine that has to answer.
-        name = (urlsplit(f"//{provider.host}").hostname if provider.host else None) or role
-        hosts.setdefault(name, {})[role] = provider
-    settings, chosen = prepared.settings, {}
+    return shared_gates([prepared])[0]
+
+
+def shared_gates(parts: Sequence[Prepared]) -> list[dict[Role, Gate]]:
+    """`gates_of` for parts that are asked at the same time: a host is one for all of them."""
+    hosts: dict[str, list[tuple[int, Role, Provider]]] = {}
+    for number, part in enumerate(parts):
+        for role, provider in part.providers.items():
+            # Whatever the port and the spelling, it is one machine that has to answer.
+            name = urlsplit(f"//{provider.host}").hostname if provider.host else None
+            hosts.setdefault(name or f"{number}/{role}", []).append((number, role, provider))
+    chosen: list[dict[Role, Gate]] = [{} for _ in parts]
+    settings = parts[0].settings
     for sides in hosts.values():
-        places = settings.concurrency or min(p.concurrency for p in sides.values())
-        rpms = [settings.rpm or p.endpoint.option("rpm") for p in sides.values()]
+        places = settings.concurrency or min(p.concurrency for _, _, p in sides)
+        rpms = [settings.rpm or p.endpoint.option("rpm") for _, _, p in sides]
         gate = Gate(places, min((rpm for rpm in rpms if rpm), default=None))
-        chosen.update(dict.fromkeys(sides, gate))
+        for number, role, _ in sides:
+            chosen[number][role] = gate
     return chosen
 
 

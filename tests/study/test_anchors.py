@@ -12,7 +12,14 @@ import numpy as np
 import pytest
 
 from provenance import Endpoint, compare, sample, verify
-from provenance.errors import BudgetExhausted, EvidenceError, ReferenceStale, UsageError
+from provenance.errors import (
+    BudgetExhausted,
+    EvidenceError,
+    ReferenceStale,
+    TamperedEvidence,
+    UsageError,
+)
+from provenance.evidence.store import Store
 from provenance.findings import StudyDocument
 from provenance.providers.simulated import SimulatedProvider
 from provenance.study import analyse
@@ -70,6 +77,15 @@ def hosts(tmp_path_factory):
     path = tmp_path_factory.mktemp("hosts") / "models.toml"
     path.write_text(text, encoding="utf-8")
     return lambda name: f"simulated:{path},model={name}"
+
+
+@pytest.fixture(scope="module")
+def anchored(hosts, battery, tmp_path_factory):
+    """The store of a study with one anchor."""
+    return compare(
+        hosts("m0"), hosts("h0"), anchors=[(hosts("m1"), hosts("h1"))],
+        battery=battery, draws=2, seed=3, formats=[], store=tmp_path_factory.mktemp("one") / "s",
+    ).store  # fmt: skip
 
 
 @pytest.fixture
@@ -240,9 +256,30 @@ def test_the_evidence_holds_the_anchors(study, tmp_path):
         analyse(store)
 
 
+@pytest.mark.parametrize(
+    "name", ["../../elsewhere", "0-anchor/../../x", "/etc", "..", "", "0-anchor\n", 7, None]
+)
+def test_a_folder_that_a_bundle_made_up_is_not_followed(anchored, tmp_path, name):
+    """Events name the folders of anchors; a sealed bundle of somebody else may name any path."""
+    store = tmp_path / "bundle"
+    shutil.copytree(anchored, store)
+    events = [json.loads(line) for line in (store / "events.jsonl").read_bytes().splitlines()]
+    for event in events:
+        if event["kind"] == "other":
+            event["values"]["folder"] = name
+    (store / "events.jsonl").write_text("".join(json.dumps(e) + "\n" for e in events))
+    with Store.open(store, write=True) as opened:
+        opened.seal()
+    with pytest.raises(TamperedEvidence, match=r"expected the name of a folder in others/"):
+        analyse(store)
+    found = verify(store)
+    assert not found.ok
+    assert "expected the name of a folder" in found.problems[0]
+
+
 @pytest.mark.parametrize("limit", [100, 250, 450])
 def test_a_budget_holds_for_the_study_and_its_anchors_together(study, tmp_path, limit):
-    """192 requests a pair: stopped in the study, in the first anchor, in the second."""
+    """192 requests a pair, asked in turn: stopped anywhere, and gone on with from there."""
     anchors = [("m1", "h1"), ("m2", "h2")]
     with pytest.raises(BudgetExhausted, match=f"max-requests {limit}"):
         study("h0", anchors, max_requests=limit)
