@@ -140,9 +140,11 @@ def _sums(
         orders = np.tile(codes, (size, 1))
         shuffled = orders if start else orders[1:]
         rng.permuted(shuffled, axis=1, out=shuffled)
-        seen = (orders[:, :, None] == np.arange(len(totals))).cumsum(axis=1, dtype=np.float32)
-        apart = seen[:, cut - 1, :] - cut[:, None] * totals / n
-        sums[start : start + size, splits] = ((apart**2).sum(axis=2) / factor)[:, place]
+        # Time first: running counts then add whole rows.
+        seen = (orders.T[:, :, None] == np.arange(len(totals))).cumsum(axis=0, dtype=np.float32)
+        apart = seen[cut - 1] - (cut[:, None] * totals / n)[:, None]
+        squares = (apart**2).sum(axis=2) / factor[:, None]
+        sums[start : start + size, splits] = squares[place].T
     return sums
 
 
