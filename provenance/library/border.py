@@ -2,17 +2,21 @@
 
 A small change of the weights (8 bits instead of 16, another engine) turns the answer at temperature
 0 of a prompt whose two favourites nearly tie, and of no other. A chosen prompt becomes two cells:
-one at temperature 0, where 5 draws a side that all turned over give p = 2/252, two such cells
-4/252² (2/32 and 4/32² where the sides are asked in pairs), at a few tokens a draw; and one at the
-model's own temperature.
+one at temperature 0, where 9 draws a side that all turned over give p = 2/512 where the sides are
+asked in pairs (5 draws: 2/32, and 2/252 unpaired), at a few tokens a draw; and one at the model's
+own temperature.
 
 Two ways to choose. Where the reference lists log probabilities, one token of each candidate shows
 how far its two likeliest first tokens lie apart. Where it does not, candidates are asked a few
-times at the model's own temperature, and those stay whose two commonest answers are the likeliest
-to tie; that is far blunter, as few draws cannot tell a gap of a tenth of a nat from one of five
-tenths. Of 100 prompts to SmolLM2 (135M; weights changed by 1%, first-token KL .008) the first token
-at temperature 0 turned over in 10; of the 8 nearest by log probabilities in 4, of the 8 nearest by
-752 answers in .9 on average.
+times at a low temperature τ, which multiplies every gap by 1/τ: at .1 a gap of a twentieth of a nat
+still alternates (62 to 38), one of half a nat no longer does (150 to 1), and at 1 nobody could tell
+the two apart by a few answers. So the search is a race in rounds: whoever alternates stays, the
+rest is not asked again. Of 60 prompts to SmolLM2 (135M; 20 sets of prompts, answers of one token)
+the 12 that 392 answers at .1 chose held 5.1 whose favourites lie within a tenth of a nat, the 12 of
+468 answers at temperature 1 held 1.4, the 12 nearest by log probabilities, 60 answers, 6.2. Under
+weights of 8 bits (first-token KL .002) 1.2, .6 and 1.4 of them turned over. To begin warm and to
+fall (1, .3, .1) found 2.0 on the prompts where this was decided and beginning at .1 5.0: few
+answers at 1 cannot tell a tie from two answers among many, and throw out what they should keep.
 
 Choosing cells is learning. It is done on draws that no test ever reads, so that the test on the
 chosen cells is as exact as on any others, however the choice was made.
@@ -23,17 +27,19 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from provenance.battery import Battery, Probe
 from provenance.errors import UsageError
 
-# Draws of each candidate in a round; after each round but the last the better half stays.
+# Draws of each candidate in a round; after each round but the last at most the better half stays.
 ROUND = 4
+# Of the rounds; the last one holds for all that follow. None: the reference's own.
+TEMPERATURES: tuple[float | None, ...] = (0.1,)
 # Answers of more tokens cost more than they say.
 SHORT_TOKENS = 16
 FAMILY_GREEDY, FAMILY_FREE = "border_greedy", "border_free"
-_ID_LENGTH = 64
+_ID_LENGTH, _HOTTEST = 64, 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,8 @@ class NearTie:
         See `nearness`; by log probabilities, the ratio of the two.
     gap
         Nats between the two likeliest first tokens; None where it was not listed.
+    temperature
+        At which they were drawn; None: the reference's own.
     """
 
     cell: str
@@ -63,6 +71,31 @@ class NearTie:
     draws: int
     nearness: float
     gap: float | None = None
+    temperature: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One round of a search.
+
+    Attributes
+    ----------
+    temperature
+        Sent with every request; None sends none.
+    candidates
+        Asked, at most: fewer where fewer alternate.
+    draws
+        Of each.
+    """
+
+    temperature: float | None
+    candidates: int
+    draws: int
+
+    @property
+    def requests(self) -> int:
+        """At most."""
+        return self.candidates * self.draws
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +139,9 @@ def nearness(counts: Sequence[int]) -> float:
     return math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) - (a + b) * math.log(2))
 
 
-def near_ties(answers: Mapping[str, Iterable[str]], keep: int) -> list[NearTie]:
+def near_ties(
+    answers: Mapping[str, Iterable[str]], keep: int, temperature: float | None = None
+) -> list[NearTie]:
     """The cells nearest the border, nearest first.
 
     Parameters
@@ -116,13 +151,16 @@ def near_ties(answers: Mapping[str, Iterable[str]], keep: int) -> list[NearTie]:
         They are used up: no test may read them.
     keep
         Cells wanted, at most. A cell without a second answer is never chosen.
+    temperature
+        At which all of them were drawn.
 
     Returns
     -------
     list of NearTie
         Ties of nearness go to the cell that comes first in ``answers``.
     """
-    return [tie for tie in _ranked(answers) if tie.second][:keep]
+    ties = [tie for tie in _ranked(answers) if tie.second][:keep]
+    return [replace(tie, temperature=temperature) for tie in ties]
 
 
 def nearest_tokens(listed: Mapping[str, Mapping[str, float]], keep: int) -> list[NearTie]:
@@ -144,13 +182,31 @@ def nearest_tokens(listed: Mapping[str, Mapping[str, float]], keep: int) -> list
     return sorted(found, key=lambda tie: -tie.nearness)[:keep]
 
 
-def survivors(answers: Mapping[str, Iterable[str]], keep: int) -> list[str]:
-    """Cells worth asking again, at most ``keep``; one answer so far does not rule a cell out."""
-    return [tie.cell for tie in _ranked(answers)][:keep]
+def survivors(answers: Mapping[str, Iterable[str]], keep: int, cells: int) -> list[str]:
+    """Cells worth asking again: those whose answers alternate, nearest first.
+
+    Parameters
+    ----------
+    answers
+        As for `near_ties`, drawn at one temperature.
+    keep
+        At most so many.
+    cells
+        That are to be chosen in the end. Where fewer alternate, the rest is made up of cells with
+        one answer or none so far, which few draws do not rule out.
+    """
+    ranked = _ranked(answers)
+    alternating = sum(bool(tie.second) for tie in ranked)
+    return [tie.cell for tie in ranked][: min(keep, max(cells, alternating))]
 
 
-def rounds(candidates: int, cells: int, draws: int) -> list[tuple[int, int]]:
-    """How many candidates are asked in each round, and how often each.
+def rounds(
+    candidates: int,
+    cells: int,
+    draws: int,
+    temperatures: Sequence[float | None] = TEMPERATURES,
+) -> list[Round]:
+    """How many candidates are asked in each round, how often each, and how.
 
     Parameters
     ----------
@@ -160,12 +216,45 @@ def rounds(candidates: int, cells: int, draws: int) -> list[tuple[int, int]]:
         That are to be chosen: a round never asks fewer, if there are so many.
     draws
         Of a candidate that stays to the end.
+    temperatures
+        One a round, falling, the last for all that are left. Draws at one temperature add up;
+        where it changes, those before have only decided who is asked again. None, the reference's
+        own, can only be the first.
+
+    Raises
+    ------
+    UsageError
+        If the temperatures are none, or do not fall.
     """
+    own = [t for t in temperatures[1:] if t is None]
+    said = [t for t in temperatures if t is not None]
+    if (
+        not temperatures
+        or own
+        or not all(0 < t <= _HOTTEST for t in said)
+        or said != sorted(set(said), reverse=True)
+    ):
+        raise UsageError(
+            f"expected falling temperatures above 0 and at most {_HOTTEST:g}, the reference's own "
+            f"('default') only as the first, found {_listed(temperatures)}"
+        )
     plan, left = [], candidates
-    for start in range(0, draws, ROUND):
-        plan.append((left, min(ROUND, draws - start)))
+    for number, start in enumerate(range(0, draws, ROUND)):
+        temperature = temperatures[min(number, len(temperatures) - 1)]
+        plan.append(Round(temperature, left, min(ROUND, draws - start)))
         left = min(left, max(cells, math.ceil(left / 2)))
     return plan
+
+
+def asked(probe: Probe, round_: Round) -> Probe:
+    """A candidate as a round asks it.
+
+    At a temperature of the search's own the whole answer is compared, as it is at temperature 0.
+    """
+    update: dict[str, object] = {"draws": round_.draws}
+    if round_.temperature is not None:
+        update |= {"decoding": {"temperature": round_.temperature}, "reading": "verbatim"}
+    return probe.model_copy(update=update)
 
 
 def candidates_of(probes: Iterable[Probe]) -> tuple[Probe, ...]:
@@ -175,6 +264,18 @@ def candidates_of(probes: Iterable[Probe]) -> tuple[Probe, ...]:
         for probe in probes
         if probe.max_visible_tokens <= SHORT_TOKENS and not probe.decoding
     )
+
+
+def check_draws(greedy: int, free: int) -> None:
+    """Before anything is asked: is something to be drawn of what is chosen?
+
+    Raises
+    ------
+    UsageError
+        If nothing is.
+    """
+    if not greedy and not free:
+        raise UsageError("expected draws at temperature 0 or at the default one, found neither")
 
 
 def battery_of(
@@ -211,11 +312,10 @@ def battery_of(
     """
     if not ties:
         raise UsageError(
-            "no candidate had a second answer: ask more of them, or more often, or a reference "
-            "that does not sample at temperature 0"
+            "no candidate had a second answer: ask more of them, or more often (--draws), or at a "
+            "higher temperature (--temperatures)"
         )
-    if not greedy_draws and not free_draws:
-        raise UsageError("expected draws at temperature 0 or at the default one, found neither")
+    check_draws(greedy_draws, free_draws)
     by_id = {probe.id: probe for probe in probes}
     made = []
     for number, tie in enumerate(ties, 1):
@@ -240,9 +340,10 @@ def battery_of(
 
 
 def _why(tie: NearTie, spent: Spent) -> str:
+    at = "" if tie.temperature is None else f" at temperature {tie.temperature:g}"
     near = (
-        f"of {tie.draws} answers of the reference {tie.counts[0]} and {tie.counts[1]} were its two "
-        "commonest"
+        f"of {tie.draws} answers of the reference{at} {tie.counts[0]} and {tie.counts[1]} were its "
+        "two commonest"
         if tie.gap is None
         else f"the reference's two likeliest first tokens are {tie.gap:.3f} nats apart"
     )
@@ -251,6 +352,10 @@ def _why(tie: NearTie, spent: Spent) -> str:
         f"{spent.completion_tokens:,} tokens (prompts: {spent.prompt_tokens:,}), which no test "
         "reads."
     )
+
+
+def _listed(temperatures: Sequence[float | None]) -> str:
+    return ", ".join("default" if t is None else f"{t:g}" for t in temperatures) or "none"
 
 
 _DESCRIPTION = "Prompts on which the reference is undecided, chosen on draws that no test reads."

@@ -46,7 +46,7 @@ def _arguments(files, *more, endpoint=None):
 def test_a_battery_is_made_and_what_it_took_is_said(run, files):
     done = run(*_arguments(files, "--seed", 1))
     assert done.exit_code == 0, done.output
-    assert "1 of 3 candidates chosen" in done.stdout
+    assert "1 of 3 candidates chosen: 24 requests (planned: 24 at most)" in done.stdout
     assert "c1" in done.stdout
     made = Battery.load(files / "b.toml")
     assert [p.id for p in made.probes] == ["c1-greedy", "c1-free"]
@@ -59,7 +59,8 @@ def test_a_battery_is_made_and_what_it_took_is_said(run, files):
 def test_json_alone_on_stdout(run, files):
     said = json.loads(run(*_arguments(files, "--seed", 1, "--json")).stdout)
     assert said["digest"] == Battery.load(files / "b.toml").digest
-    assert said["answers"] == 3 * 4 + 2 * 4 + 1 * 4
+    assert said["answers"] == said["requests"] == said["planned"] == 3 * 4 + 2 * 4 + 1 * 4
+    assert said["cells"][0]["temperature"] == 0.1
     assert said["cells"][0]["candidate"] == "c1"
     assert sorted((said["cells"][0]["first"], said["cells"][0]["second"])) == ["42", "7"]
     assert len(said["recorded"]) == 3
@@ -82,12 +83,15 @@ def test_a_new_host_is_asked_about_before_anything_is_sent(run, files, server):
     [
         (("--candidates", "no-such-battery"), "no battery"),
         (("--greedy-draws", 0, "--free-draws", 0), "found neither"),
+        (("--temperatures", "0.1,0.3"), "found 0.1, 0.3"),
+        (("--temperatures", "cold"), "default,0.3,0.1"),
     ],
 )
 def test_what_cannot_be_done(run, files, more, says):
     done = run(*_arguments(files, *more))
     assert done.exit_code == 2
     assert says in done.stderr
+    assert not (files / "b.asked").exists()
 
 
 def test_out_must_be_toml(run, files):
@@ -102,7 +106,7 @@ def test_what_an_endpoint_answers_cannot_reach_the_terminal(run, files):
     )
     text = CANDIDATES.replace('reading = "integer"', 'reading = "text"')
     (files / "mine.toml").write_text(text, encoding="utf-8")
-    done = run(*_arguments(files))
+    done = run(*_arguments(files, "--seed", 1))
     assert done.exit_code == 0, done.output
     assert "\x1b" not in done.output
     assert "\u202e" not in done.output
