@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from provenance import StudyDocument, verify
+from provenance import Battery, StudyDocument, verify
 from provenance.endpoint import Endpoint
 from provenance.settings import load, recipes
 
@@ -122,13 +122,49 @@ def test_self_hosted_vs_api(run, filled, serve):
 
 
 @pytest.mark.slow
-def test_precision_check(run, filled, simulated):
+def test_precision_check_where_engines_differ(run, filled, simulated):
+    """The options that the recipe's comments name, on small effects in many cells."""
     full, rounded = simulated("full"), simulated("rounded")
     path = filled("precision-check", declared=full, served=rounded)
-    done = run("compare", "declared", "served", "--config", path, "--store", "s", "--seed", 1)
+    coarse = re.search(r"--battery core .*", comments("precision-check"))[0].split()
+    done = run(
+        "compare", "declared", "served", "--config", path, "--store", "s", "--seed", 1, *coarse
+    )
     assert done.exit_code == 0, done.stderr
     assert done.stdout.startswith("DIFFERENT")
     assert all(c.n_reference >= 12 for c in study(path.parent / "s").cells)
+
+
+def test_precision_check_sees_one_answer_that_turned_over(run, filled, tmp_path):
+    """Rounded weights turn over a single one of sixteen answers at temperature 0.
+
+    Null: same deployment; the draws of a pair change places freely (here both sides always repeat
+    themselves), unit: a pair, exact: all nine pairs of the one cell point one way, p = 2/512. It
+    breaks with fewer draws (of four: p = 2/16), or where an endpoint's own temperature took the
+    place of the questions' 0: then a recipe that names one would ask another thing.
+    """
+    (tmp_path / "cold.toml").write_text(
+        "[models.full.cells]\n'*' = {'A calm lake at dawn, and mist' = 1.0}\n"
+        "[models.rounded]\nbase = 'full'\n"
+        "cells.'greedy-lake' = {'A calm lake at dawn, and fog' = 1.0}\n",
+        encoding="utf-8",
+    )
+    for table in tomllib.loads(text_of("precision-check"))["endpoints"].values():
+        assert Endpoint.parse(table["endpoint"]).option("temperature") is None
+    for served, label in (("rounded", "DIFFERENT"), ("full", "INCONCLUSIVE")):
+        both = {
+            "declared": "simulated:cold.toml,model=full",
+            "served": f"simulated:cold.toml,model={served}",
+        }
+        path = filled("precision-check", **both)
+        done = run("compare", "declared", "served", "--config", path, "--store", served)
+        assert done.exit_code == 0, done.stderr
+        assert done.stdout.startswith(label)
+        found = study(path.parent / served)
+        assert {c.n_reference for c in found.cells} == {9}
+        assert {p.id: p.decoding for p in Battery.load("greedy").probes}["greedy-lake"] == {
+            "temperature": 0
+        }
 
 
 @pytest.mark.slow
