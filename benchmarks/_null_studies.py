@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from provenance.stats.layout import CellDraws
 
 CATEGORIES = 30
-# Another model's words: a share of the suspect's answers moves by so many categories.
+# Another model's words: the suspect's answers move by so many categories.
 OTHER_WORDS = 6
+# The answer of a suspect that always says the same: the longest.
+ONE = CATEGORIES + OTHER_WORDS - 1
 _VARIANTS = 16
 
 
@@ -35,6 +37,11 @@ class Shape:
         Whether ``ratio`` reference draws and one suspect draw stand in a block.
     uneven
         Cell c loses c % 3 of its suspect draws, and their reference draws.
+    sizes
+        Reference and suspect draws of each cell in turn, where they are fewer; (): all.
+    restart
+        In the first three quarters of the blocks the reference has one draw a block, whatever it
+        would have answered; then all its draws, and both sides answer from other tables.
     drift
         Answers move to other tables over the study, for both sides alike; without blocks the
         suspect is asked when the reference is done.
@@ -53,6 +60,8 @@ class Shape:
     ratio: int = 1
     blocked: bool = False
     uneven: bool = False
+    sizes: tuple[tuple[int, int], ...] = ()
+    restart: bool = False
     drift: bool = False
     fail: tuple[float, float] = (0.0, 0.0)
     fail_on_content: bool = False
@@ -146,22 +155,29 @@ def draw(
     studies: int,
     *,
     dilute: float = 0.0,
-    other_words: float = 0.0,
+    changed: str = "",
 ) -> Chunk:
-    """Draw studies; ``dilute`` and ``other_words`` are shares of the suspect's answers."""
+    """Draw studies; with the last two the sides differ.
+
+    Parameters
+    ----------
+    dilute
+        Share of the suspect's answers that come from other tables.
+    changed
+        What becomes of the suspect's answers: ``words`` another model's; ``one`` always `ONE`;
+        ``scattered`` any; ``tipped`` nine in ten are the cell's second favourite.
+    """
     p = tables(rng, shape.model, studies, shape.cells)
     codes = drawn(rng, p, shape.n)
     label, block = shape.suspect, shape.block
-    if shape.drift or shape.sticky:
+    if shape.drift or shape.sticky or shape.restart:
         later = drawn(rng, tables(rng, shape.model, studies, shape.cells), shape.n)
         codes = np.where(_elsewhere(rng, shape, codes.shape), later, codes)
     if dilute:
         q = drawn(rng, tables(rng, shape.model, studies, shape.cells), shape.n)
         codes = np.where((rng.random(codes.shape) < dilute) & label, q, codes)
-    if other_words:
-        codes = np.where(
-            (rng.random(codes.shape) < other_words) & label, codes + OTHER_WORDS, codes
-        )
+    if changed:
+        codes = np.where(label, _changed(rng, codes, p, changed), codes)
     if shape.cache:
         mine = np.flatnonzero(label)
         for before, now in itertools.pairwise(mine):
@@ -173,7 +189,30 @@ def draw(
     kept = rng.random(codes.shape) >= rate
     if shape.uneven:
         kept &= block < (shape.draws - np.arange(shape.cells) % 3)[:, None]
+    if shape.sizes:
+        rank = np.where(label, np.cumsum(label), np.cumsum(~label)) - 1
+        most = np.array([shape.sizes[c % len(shape.sizes)] for c in range(shape.cells)])
+        kept &= rank < np.where(label, most[:, 1:], most[:, :1])
+    if shape.restart:
+        first = np.tile(np.arange(1 + shape.ratio) == 0, shape.draws)
+        kept &= label | first | _restarted(shape)
     return Chunk(shape, codes, kept)
+
+
+def _changed(
+    rng: np.random.Generator, codes: NDArray[np.intp], p: NDArray[np.float64], how: str
+) -> NDArray[np.intp]:
+    """What the suspect answers instead."""
+    if how == "words":
+        return codes + OTHER_WORDS
+    if how == "one":
+        return np.full_like(codes, ONE)
+    if how == "scattered":
+        return rng.integers(CATEGORIES, size=codes.shape)
+    if how == "tipped":
+        second = p.argsort(axis=2)[:, :, -2:-1]
+        return np.where(rng.random(codes.shape) < 0.9, second, codes)
+    raise ValueError(f"expected words, one, scattered or tipped, found {how!r}")
 
 
 def _elsewhere(rng: np.random.Generator, shape: Shape, size: tuple[int, ...]) -> NDArray[np.bool_]:
@@ -192,6 +231,8 @@ def _elsewhere(rng: np.random.Generator, shape: Shape, size: tuple[int, ...]) ->
             chain = state[:, side, : len(mine) * cells].reshape(studies, len(mine), cells)
             found[:, :, mine] = chain.transpose(0, 2, 1)
         return found
+    if shape.restart:
+        return np.broadcast_to(_restarted(shape), size)
     if shape.blocked:
         share = shape.block / shape.draws
     else:
@@ -201,6 +242,10 @@ def _elsewhere(rng: np.random.Generator, shape: Shape, size: tuple[int, ...]) ->
             time[mine] = (side + np.linspace(0, 1, int(mine.sum()))) / 2
         share = time
     return np.asarray(rng.random(size) < share)
+
+
+def _restarted(shape: Shape) -> NDArray[np.bool_]:
+    return 4 * shape.block >= 3 * shape.draws
 
 
 def _text(code: int, variant: int) -> str:

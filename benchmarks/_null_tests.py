@@ -10,9 +10,10 @@ import _fused_batch
 import _null_peers as peers
 import numpy as np
 from _null_studies import Shape, draw, drawn, tables, values_of, with_cache
-from _whole_way import Way, diagnosed, rejects
+from _whole_way import Way, diagnosed, rejects, timed_observations
 from numpy.typing import NDArray
 
+from provenance.attribution.order import examine_order
 from provenance.stats.contrasts import Excess, PairedDraws, excess_over
 from provenance.stats.fused import fused_test
 from provenance.stats.imputation import rates_differ
@@ -55,7 +56,7 @@ def run_direct(
     kernels: tuple[str, ...], shape: Shape, rng: np.random.Generator, n: int, alt: bool
 ) -> Rejections:
     """`fused_test` itself, 199 relabellings."""
-    chunk = draw(rng, shape, n, other_words=1.0 if alt else 0.0)
+    chunk = draw(rng, shape, n, changed="words" if alt else "")
     reads = "texts" if set(kernels) & set(TEXT) else "categories"
     found = np.empty(n)
     for i in range(n):
@@ -74,7 +75,7 @@ def _measured(cell: CellDraws, rng: np.random.Generator) -> CellDraws:
 
 def run_holm(shape: Shape, rng: np.random.Generator, n: int, alt: bool) -> Rejections:
     """Three families of a study, adjusted."""
-    chunk = draw(rng, shape, n, dilute=0.9 if alt else 0.0)
+    chunk = draw(rng, shape, n, dilute=1.0 if alt else 0.0)
     found = np.empty(n)
     for i in range(n):
         cells = chunk.study(i)
@@ -84,11 +85,21 @@ def run_holm(shape: Shape, rng: np.random.Generator, n: int, alt: bool) -> Rejec
     return at_levels(found, 2)
 
 
+# What the suspect becomes for the power of instruments that another model's words hardly move.
+EFFECTS = {
+    "rarity": "scattered",
+    "border": "tipped",
+    "border_halves": "tipped",
+    "length": "one",
+    "first_difference": "one",
+}
+
+
 def run_instrument(
     name: str, shape: Shape, rng: np.random.Generator, n: int, alt: bool
 ) -> Rejections:
     """Besag–Clifford at the tenth exceedance: reaches .001 and stops most nulls early."""
-    chunk = draw(rng, shape, n, other_words=1.0 if alt else 0.0)
+    chunk = draw(rng, shape, n, changed=EFFECTS.get(name, "words") if alt else "")
     test, reads = INSTRUMENTS[name].test, INSTRUMENTS[name].reads
     null = PermutationNull(rng, 999, exact_limit=150, stop_at=10)
     return at_levels(
@@ -212,6 +223,18 @@ def run_serial(kind: str, shape: Shape, rng: np.random.Generator, n: int, alt: b
     return at_levels(np.array([getattr(r, f"p_{kind}") for r in results]), 2)
 
 
+def run_order(shape: Shape, rng: np.random.Generator, n: int, alt: bool) -> Rejections:
+    """What a study says of copies: both sides, categories and texts, adjusted for all four."""
+    chunk = draw(rng, with_cache(shape, 0.4) if alt else shape, n)
+    rules = {"minimum_resamples": 499, "serial_alpha": 0.01}
+    found = np.empty(n)
+    for i in range(n):
+        seed = int(rng.integers(2**31))
+        order = examine_order(timed_observations(chunk, i, rng), rules=rules, seed=seed)
+        found[i] = min(p for p, _ in order.repeats.values())
+    return at_levels(found, 2)
+
+
 def run_switch(shape: Shape, rng: np.random.Generator, n: int, alt: bool) -> Rejections:
     """At which moment did the suspect change: half of its draws come from elsewhere."""
     chunk = draw(rng, shape, n)
@@ -227,12 +250,13 @@ def run_switch(shape: Shape, rng: np.random.Generator, n: int, alt: bool) -> Rej
 
 def run_anchored(
     test: Callable[[list[PairedDraws], int], Excess],
+    cells: int,
     rng: np.random.Generator,
     n: int,
     alt: bool,
 ) -> Rejections:
     """A suspect and two anchors on two hosts that answer alike; 4 draws a side and cell."""
-    pairs, draws, cells = 3, 4, 4
+    pairs, draws = 3, 4
     p = tables(rng, "mixed", n, cells * pairs).reshape(n, cells, pairs, -1)
     codes = drawn(rng, np.repeat(p, 2, axis=2), draws)
     if alt:  # the suspect, or both anchors, are another model on the second host
@@ -282,7 +306,7 @@ def run_rates(shape: Shape, rng: np.random.Generator, n: int, alt: bool) -> Reje
 def run_whole(shape: Shape, rng: np.random.Generator, n: int, alt: bool) -> Rejections:
     """Labels permuted within blocks, then everything: the label is ``different``."""
     way = Way(texts=True, sequential=True, permute=not alt)
-    chunk = draw(rng, shape, n, other_words=1.0 if alt else 0.0)
+    chunk = draw(rng, shape, n, changed="words" if alt else "")
     found = np.full((n, len(LEVELS)), np.nan)
     for i in range(n):
         for column, document in enumerate(way.documents(rng, chunk, i).values()):
@@ -308,7 +332,7 @@ def run_met(
     shape: Shape, timeouts: float, rng: np.random.Generator, n: int, alt: bool
 ) -> Rejections:
     """``timeouts`` is the suspect's failure rate on every second prompt, whatever it answers."""
-    chunk = draw(rng, shape, n, other_words=1.0 if alt else 0.0)
+    chunk = draw(rng, shape, n, changed="words" if alt else "")
     lost = (rng.random(chunk.kept.shape) < timeouts) & shape.suspect
     lost &= (np.arange(shape.cells) % 2 == 1)[:, None]
     return at_levels(peers.met(rng, replace(chunk, kept=chunk.kept & ~lost)))

@@ -8,6 +8,7 @@ examined for order and failures, and judged: `analyse_transcript` and nothing el
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,12 @@ from numpy.typing import NDArray
 
 from provenance.attribution.assemble import analyse_transcript
 from provenance.attribution.betting import Betting
+from provenance.attribution.observations import CellObservations, Observations
 from provenance.battery import Cell
 from provenance.findings import StudyDocument
 from provenance.library.panel import Member, Panel
 from provenance.sampling.plan import RULES, make_plan
+from provenance.stats.layout import CellDraws
 from provenance.transcript import ROLES, Completion, Failure, Message, Record, Transcript
 
 # α = .01 over two families, the panel and a fifth for the sequential test needs 374.
@@ -164,6 +167,42 @@ class Way:
             root=None,
             panel=panel,
         )
+
+
+def timed_observations(chunk: Chunk, i: int, rng: np.random.Generator) -> Observations:
+    """A study of texts as it is read: the sides in turn, cell after cell in each round.
+
+    Texts of one beginning are one category, so that a category has many texts.
+    """
+    observed = []
+    answers = [texts_of(codes, rng) for codes in chunk.codes[i]]
+    nothing = CellDraws(np.zeros(0, np.intp), (), np.zeros(0, np.bool_), None)
+    counted = dict.fromkeys(ROLES, 0)
+    for number, (cell, texts) in enumerate(zip(cells_of(len(answers), True), answers, strict=True)):
+        records = tuple(
+            Record.model_construct(
+                slot=place * len(answers) + number,
+                role=_WHO[bool(side)],
+                started_utc=f"{place:04d}",
+                completion=Completion.model_construct(text=text),
+            )
+            for place, (side, text) in enumerate(zip(chunk.shape.suspect, texts, strict=True))
+        )
+        draws = replace(nothing, texts=texts)
+        observed.append(
+            CellObservations(
+                cell=cell,
+                records=records,
+                categories=tuple(text[0] for text in texts),
+                texts=texts,
+                draws=draws,
+                available=draws,
+                answered=counted,
+                failed=counted,
+                asked_again=counted,
+            )
+        )
+    return Observations(tuple(observed), blocked=True, blocks_out_of_time=0)
 
 
 def _record(slot: Any, cell: str, second: int, answer: str, answered: bool) -> Record:

@@ -5,20 +5,25 @@
     python benchmarks/false_alarms.py --show         print the table that was computed
     python benchmarks/false_alarms.py --only panel --again    rows whose name holds this, anew
     python benchmarks/false_alarms.py --quick        200 studies a row, nothing is kept
+    python benchmarks/false_alarms.py --check        which rows would now come out otherwise?
+    python benchmarks/false_alarms.py --power        the power of every row, anew
 
 Every row simulates studies in which suspect and reference answer alike, and counts rejections.
 PASS: the one-sided 99% Clopper–Pearson upper bound is at most 1.25α (.05) or 1.5α (.01, .001), on
 20,000 studies or more, 200,000 for .001. FAIL: the lower bound, Bonferroni over the table, is above
 α. Between, a row is run on to four times as many studies. The power column is the same test against
 one fixed alternative at α = .01 (.05 where that is all there is), so that a test that never rejects
-does not pass.
+does not pass; marked + where the studies of the row are too small for that and larger ones of
+the same design are used.
 
 Peers are published procedures as published. Stress rows break the tests' assumptions on purpose:
 there a diagnostic must be raised, and what is missed is the share of studies that are called
 ``different`` all the same (α = .01).
 
 The table is kept in results/false_alarms.json after every row, so that a run can be ended and
-taken up; a row's numbers hang on its name alone, not on the others or on the workers.
+taken up; a row's numbers hang on its name alone, not on the others or on the workers. What the
+first studies of a row gave is kept too, and --check computes it again: a row whose code has changed
+since is stale.
 """
 
 from __future__ import annotations
@@ -44,7 +49,7 @@ from _null_rows import LEVELS, MANY, ROWS, SETTLES, Row, chunk_of
 OUT = Path(__file__).parent / "results" / "false_alarms.json"
 SLACK = {0.05: 1.25, 0.01: 1.5, 0.001: 1.5}
 FEWEST = {0.05: SETTLES, 0.01: SETTLES, 0.001: MANY}
-POWER_RUNS = 300
+POWER_CHUNKS, POWER_CHUNK = 4, 50
 STRESS = ("rejects", "diagnosed", "different")
 
 Found = dict[str, Any]
@@ -71,8 +76,27 @@ def run_chunk(task: tuple[str, int, int, bool]) -> NDArray[np.float64]:
     name, chunk, runs, alternative = task
     rng = np.random.default_rng([20_261, zlib.crc32(name.encode()), chunk, int(alternative)])
     row = ROWS[name]
+    if alternative:
+        return (row.power or row.run)(rng, runs, True)
     later = row.rest is not None and chunk * chunk_of(row) >= SETTLES
-    return (row.rest if later and row.rest is not None else row.run)(rng, runs, alternative)
+    return (row.rest if later and row.rest is not None else row.run)(rng, runs, False)
+
+
+def first_chunk(row: Row) -> list[int]:
+    """Rejections of a row's first chunk, by level: what tells whether its code has changed."""
+    return _summed(run_chunk((row.name, 0, chunk_of(row), False)))
+
+
+def _summed(found: NDArray[np.float64]) -> list[int]:
+    return np.nansum(found, axis=0).astype(int).tolist()
+
+
+def power_of(row: Row) -> float:
+    """Power at .01, or at .05 where a test can say no more."""
+    found = np.concatenate(
+        [run_chunk((row.name, c, POWER_CHUNK, True)) for c in range(POWER_CHUNKS)]
+    )
+    return round(float(found[:, 0 if np.isnan(found[:, 1]).all() else 1].mean()), 3)
 
 
 def counted(row: Row, first: int, runs: int, workers: int) -> NDArray[np.float64]:
@@ -95,6 +119,7 @@ def compute(row: Row, runs: int, workers: int, tests: int, known: Found | None =
     started = time.perf_counter()
     total, counts, done = np.zeros(3, dtype=int), np.zeros(3, dtype=int), 0
     before = 0.0
+    first = None if known is None else known.get("first")
     if known is not None and row.group != "stress":
         done, before = known["runs"], known["seconds"]
         levels = [known["levels"].get(str(a), {"runs": 0, "rejections": 0}) for a in LEVELS]
@@ -103,6 +128,8 @@ def compute(row: Row, runs: int, workers: int, tests: int, known: Found | None =
     wanted = runs
     while done < wanted:
         found = counted(row, done, wanted, workers)
+        if not done and wanted >= chunk_of(row):
+            first = _summed(found[: chunk_of(row)])
         total += np.nansum(found, axis=0).astype(int)
         counts += (~np.isnan(found)).sum(axis=0)
         done = wanted
@@ -117,11 +144,9 @@ def compute(row: Row, runs: int, workers: int, tests: int, known: Found | None =
             for a, k, n in zip(LEVELS, total, counts, strict=True)
             if n
         }
-        size = min(POWER_RUNS, max(runs, 20))
-        power = run_chunk((row.name, 0, size, True))
-        # At .01, or at .05 where a test can say no more.
-        column = 0 if np.isnan(power[:, 1]).all() else 1
-        result["power"] = round(float(power[:, column].mean()), 3)
+        result["power"] = power_of(row)
+    if first is not None:
+        result["first"] = first
     result["seconds"] = round(before + time.perf_counter() - started, 1)
     return result
 
@@ -185,7 +210,8 @@ def _line(row: Found, tests: int, width: int) -> str:
         k, n = level["rejections"], level["runs"]
         lower, upper, word = judge(k, n, alpha, tests)
         parts.append(f"{k / n:.5f} [{lower:.5f}, {upper:.5f}] {word:4s}")
-    return f"{row['row']:{width}s} {row['runs']:7,d}  {'  '.join(parts)}  {row['power']:.2f}"
+    more = "+" if ROWS[row["row"]].power else ""
+    return f"{row['row']:{width}s} {row['runs']:7,d}  {'  '.join(parts)}  {row['power']:.2f}{more}"
 
 
 def load() -> list[Found]:
@@ -217,10 +243,19 @@ def run(names: Sequence[str], runs: int | None, workers: int, known: list[Found]
     return known
 
 
+def check(known: Sequence[Found]) -> int:
+    """Say which rows would come out otherwise today: 1 if there are any."""
+    stale = [r["row"] for r in known if first_chunk(ROWS[r["row"]]) != r.get("first")]
+    print("\n".join(f"stale: {name}" for name in stale) or f"{len(known)} rows are what they were")
+    return int(bool(stale))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--show", action="store_true", help="print what was computed")
     parser.add_argument("--quick", action="store_true", help="200 studies a row, nothing kept")
+    parser.add_argument("--check", action="store_true", help="print which rows are stale")
+    parser.add_argument("--power", action="store_true", help="compute the powers anew")
     parser.add_argument("--runs", type=int, help="studies a row; default: what the rule asks for")
     parser.add_argument("--only", default="", help="rows whose name holds this")
     parser.add_argument("--group", choices=("valid", "peer", "stress"))
@@ -228,7 +263,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args(arguments)
     known = load()
-    if not options.show:
+    if options.check:
+        return check([r for r in known if options.only in r["row"]])
+    if options.power:
+        for row in known:
+            if options.only in row["row"] and "power" in row:
+                row["power"] = power_of(ROWS[row["row"]])
+                save(known)
+    elif not options.show:
         chosen = [
             name
             for name, row in ROWS.items()
