@@ -1,0 +1,223 @@
+"""How alike two bundles are that answered the same prompts: prompt by prompt, centred.
+
+What a prompt makes everybody say is taken off each answer: the mean answer of a population. What
+is left is what two models share beyond the prompt. Pure functions of arrays; the rows may be
+sketches (`provenance.library.sketches`) or any other coordinates of answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["FEWEST_OTHERS", "UNKNOWN", "Likenesses", "fit_of_prompts", "likenesses"]
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.float32]
+Codes = NDArray[np.int64]
+UNKNOWN = -1  # the unit of a suspect
+FEWEST_OTHERS = 3  # units that a prompt's middle must rest on
+_NOTHING = 1e-9
+_TOLERANCE = 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class Likenesses:
+    """Of every pair of bundles.
+
+    Attributes
+    ----------
+    score
+        Shape (a, b), in [−1, 1]; NaN where two bundles share no prompt with a middle.
+    prompts
+        Shape (a, b): prompts that it is the mean over.
+    """
+
+    score: Floats
+    prompts: Codes
+
+
+def likenesses(
+    a: Rows,
+    b: Rows,
+    population: Rows,
+    *,
+    units_a: Codes,
+    units_b: Codes,
+    units: Codes,
+    channels: Sequence[slice],
+) -> Likenesses:
+    """Mean cosine of the centred answers of two bundles to the same prompts.
+
+    Parameters
+    ----------
+    a, b
+        Shapes (a, prompts, d), (b, prompts, d): each bundle's answer to each prompt, the mean of
+        its draws; NaN where it has none.
+    population
+        Shape (members, prompts, d): of models that answered these prompts.
+    units_a, units_b, units
+        Shapes (a,), (b,), (members,): codes of their units, from 0; `UNKNOWN` for a suspect.
+    channels
+        Parts of the d numbers; each has a cosine of its own, and all count alike.
+
+    Returns
+    -------
+    Likenesses
+        Symmetric: exchanging a and b transposes it.
+
+    Notes
+    -----
+    For prompt p, m_p is the mean answer of the population without the units of the two bundles,
+    every unit counting alike; s = mean over p and channels of cos(a_p − m_p, b_p − m_p). Members of
+    the compared units are left out for every pair in the same way, so a suspect is scored against
+    model k as k's own second bundle is. Unit: a pair of bundles; draws of one bundle are not
+    independent given the model's session. Null hypothesis that users of the score reject with it:
+    see `open_set` (suspect and k exchangeable) and `likeness` (suspect exchangeable with unrelated
+    models); the score itself has no known distribution and is calibrated on known pairs.
+
+    What breaks it: answers that do not hang on the prompt lie to one side of every middle, and two
+    such bundles are alike whoever wrote them (`fit_of_prompts` finds them); very short answers are
+    like other short ones; a population of few units leaves their topics in the middle. Centring
+    follows the double centring of kernels (Schölkopf, Smola & Müller 1998), with the middle of
+    other units in place of the sample's own.
+    """
+    total = np.zeros((len(a), len(b)))
+    times = np.zeros((len(a), len(b)), dtype=np.int64)
+    count = int(max(units.max(initial=0), units_a.max(initial=0), units_b.max(initial=0))) + 1
+    # A last unit, without members, stands for the unknown one.
+    of_a, of_b = (np.where(u == UNKNOWN, count, u) for u in (units_a, units_b))
+    for prompt in range(a.shape[1]):
+        i, j = _there(a[:, prompt]), _there(b[:, prompt])
+        members = _there(population[:, prompt])
+        if not len(i) or not len(j) or not len(members):
+            continue
+        means, present = _unit_means(population[members, prompt], units[members], count + 1)
+        pair = _Pair(of_a[i], of_b[j], present)
+        x, y = a[i, prompt].astype(np.float64), b[j, prompt].astype(np.float64)
+        found = sum(_cosines(x[:, c], y[:, c], means[:, c], pair) for c in channels)
+        at = np.ix_(i, j)
+        total[at] += np.where(pair.enough, found / len(channels), 0.0)
+        times[at] += pair.enough
+    score = np.where(times > 0, total / np.maximum(times, 1), np.nan)
+    return Likenesses(score, times)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """Codes of the units of both sides, and which units have a mean for this prompt."""
+
+    a: Codes
+    b: Codes
+    present: NDArray[np.bool_]
+
+    @property
+    def twice(self) -> NDArray[np.bool_]:
+        """Where both are one unit, which is left out once."""
+        same: NDArray[np.bool_] = self.a[:, None] == self.b[None, :]
+        return same
+
+    @property
+    def left(self) -> Codes:
+        """How many units the middle of each pair rests on."""
+        own, other = self.present[self.a].astype(np.int64), self.present[self.b].astype(np.int64)
+        found: Codes = int(self.present.sum()) - own[:, None] - np.where(self.twice, 0, other[None])
+        return found
+
+    @property
+    def enough(self) -> NDArray[np.bool_]:
+        return self.left >= FEWEST_OTHERS
+
+
+def _cosines(x: Floats, y: Floats, means: Floats, pair: _Pair) -> Floats:
+    """Of x − m and y − m, where m is the mean of the units that neither of the two belongs to.
+
+    In inner products, because m is another one for every pair of units.
+    """
+    left, twice = np.maximum(pair.left, 1), pair.twice
+    every = means.sum(axis=0)
+    # Inner products with the units that are left out: a's, and b's unless it is the same.
+    x_units, y_units, units = x @ means.T, y @ means.T, means @ means.T
+    rows, columns = np.arange(len(x)), np.arange(len(y))
+    x_out = x_units[rows, pair.a][:, None] + np.where(twice, 0, x_units[:, pair.b])
+    y_out = y_units[columns, pair.b][None, :] + np.where(twice, 0, y_units[:, pair.a].T)
+    x_middle = ((x @ every)[:, None] - x_out) / left
+    y_middle = ((y @ every)[None, :] - y_out) / left
+    of_every = means @ every
+    own, other = units[pair.a, pair.a][:, None], units[pair.b, pair.b][None, :]
+    crossed = of_every[pair.a][:, None] + np.where(twice, 0, of_every[pair.b][None, :])
+    squared = own + np.where(twice, 0, other + 2 * units[np.ix_(pair.a, pair.b)])
+    middle = (float(every @ every) - 2 * crossed + squared) / left**2
+    inner = x @ y.T - x_middle - y_middle + middle
+    x_length = (x**2).sum(axis=1)[:, None] - 2 * x_middle + middle
+    y_length = (y**2).sum(axis=1)[None, :] - 2 * y_middle + middle
+    lengths = np.sqrt(np.maximum(x_length, 0) * np.maximum(y_length, 0))
+    found: Floats = np.where(lengths > _NOTHING, inner / np.maximum(lengths, _NOTHING), 0.0)
+    return np.clip(found, -1.0, 1.0)
+
+
+def _unit_means(rows: Rows, units: Codes, count: int) -> tuple[Floats, NDArray[np.bool_]]:
+    sums = np.zeros((count, rows.shape[1]))
+    np.add.at(sums, units, rows.astype(np.float64))
+    members = np.bincount(units, minlength=count)
+    return sums / np.maximum(members, 1)[:, None], members > 0
+
+
+def _there(rows: Rows) -> Codes:
+    return np.flatnonzero(~np.isnan(rows[:, 0])).astype(np.int64)
+
+
+def fit_of_prompts(
+    answers: Rows, population: Rows, units: Codes, *, rng: np.random.Generator, resamples: int = 999
+) -> float:
+    """Whether a bundle's answers belong to the prompts that they are said to answer.
+
+    Parameters
+    ----------
+    answers
+        Shape (prompts, d); NaN where there is none.
+    population
+        Shape (members, prompts, d).
+    units
+        Shape (members,).
+    rng
+        Draws the permutations.
+
+    Returns
+    -------
+    float
+        p-value in (0, 1].
+
+    Notes
+    -----
+    Null hypothesis: which answer stands at which prompt is exchangeable, as for one constant
+    answer, answers in random order, or text that has nothing to do with the prompts. Statistic:
+    the sum over prompts of the inner product of the answer and the population's mean answer (every
+    unit alike), from which each prompt's share that all prompts have is taken off. Unit: a prompt.
+    Monte Carlo p = (1 + #{≥})/(B + 1) over permutations of the answers, the observed order among
+    them; exact for any population (Phipson & Smyth 2010). What breaks it: nothing under its null; a
+    model that answers every prompt alike is not told from a constant answer, and need not be.
+    """
+    count = int(units.max(initial=0)) + 1
+    middles = np.full(answers.shape, np.nan)
+    for prompt in range(answers.shape[0]):
+        members = _there(population[:, prompt])
+        if len(members):
+            means, present = _unit_means(population[members, prompt], units[members], count)
+            middles[prompt] = means[present].mean(axis=0)
+    usable = ~np.isnan(answers[:, 0]) & ~np.isnan(middles[:, 0])
+    if not usable.any():
+        return 1.0
+    own, middle = answers[usable].astype(np.float64), middles[usable]
+    inner = own @ (middle - middle.mean(axis=0)).T
+    places = np.arange(len(inner))
+    observed = inner[places, places].sum()
+    spread = _TOLERANCE * max(1.0, float(np.abs(inner).sum()))
+    reached = sum(
+        bool(inner[rng.permutation(len(inner)), places].sum() >= observed - spread)
+        for _ in range(resamples)
+    )
+    return (1 + reached) / (resamples + 1)
