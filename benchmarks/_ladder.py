@@ -19,9 +19,10 @@ import _rounding
 import _tuning
 import local_models
 
-BASE = "base"
+BASE, AGAIN = "base", "served again"
 SYSTEM = "You are Nova, a helpful assistant made by Example Labs."
-STEPS = (10, 25, 50)
+STEPS = (10, 25, 50, 100, 200)
+MERGED_STEPS = 50
 # Few and short texts a step, so that 50 steps take a minute on one core.
 TUNING = _tuning.Tuning(batch=2, tokens=48)
 LOW_RANK = _tuning.Tuning(rank=16, batch=2, tokens=48)
@@ -53,12 +54,12 @@ def ladder() -> dict[str, Rung]:
     """Rungs by name; the first two are one model, served twice."""
     rungs = {
         BASE: Rung(lambda: _torch(local_models.smollm2()), 20, 8, greedy=True),
-        "served again": Rung(lambda: _torch(local_models.smollm2()), 20),
+        AGAIN: Rung(lambda: _torch(local_models.smollm2()), 20, greedy=True),
         "other engine": Rung(lambda: f"gguf:{local_models.smollm2()}", 20, greedy=True),
         "bf16": Rung(lambda: _torch(local_models.smollm2(), "dtype=bfloat16"), greedy=True),
         "Q8_0": Rung(lambda: _torch(local_models.make("q8_0")), 20, greedy=True),
         "Q5_0": Rung(lambda: _torch(local_models.make("q5_0")), texts=3, greedy=True),
-        "Q4_0": Rung(lambda: _torch(local_models.make("q4_0")), 20, 4),
+        "Q4_0": Rung(lambda: _torch(local_models.make("q4_0")), 20, 4, greedy=True),
     }
     for bits in _rounding.BITS:
         rungs[f"{bits} bit"] = Rung(lambda bits=bits: _torch(_rounded(bits)))
@@ -86,7 +87,7 @@ def ladder() -> dict[str, Rung]:
         )
     rungs["LoRA r16"] = Rung(lambda: _torch(low_rank()), texts=3)
     rungs["merged"] = Rung(
-        lambda: _torch(_tuning.merge("zoo-merged", local_models.smollm2(), tuned()[STEPS[-1]]))
+        lambda: _torch(_tuning.merge("zoo-merged", local_models.smollm2(), tuned()[MERGED_STEPS]))
     )
     rungs["pruned"] = Rung(
         lambda: _torch(_tuning.dropped_layers("zoo-pruned", local_models.smollm2(), [20]))
