@@ -1,6 +1,7 @@
 """From a suspect's texts and a library to the models that cannot be excluded: pure functions.
 
-Two ways to compare, the first that the library allows:
+Two ways to compare bundles as a whole, the first that the library allows (prompt by prompt, which
+comes before both, is `same_prompts`):
 
 *other sessions*: the suspect answered the prompts that were enrolled, and enough models have a
 second session; its nonconformity stands among those of second sessions.
@@ -139,16 +140,19 @@ class Identification:
         Shape (models,): whether its format is unlike the suspect's.
     plain
         Shape (models,): scores in the canonical view; None without such a view.
+    prompts
+        How many were compared prompt by prompt; None where bundles were compared as a whole.
     """
 
     found: OpenSet
     scores: Floats
     outputs: tuple[int, ...]
     suspect_outputs: int
-    comparison: Literal["other_prompts", "other_sessions"]
+    comparison: Literal["other_prompts", "other_sessions", "same_prompts"]
     inclusion: Inclusion | None
     unlike: Flags
     plain: Floats | None = None
+    prompts: int | None = None
 
     @property
     def canonical(self) -> Flags:

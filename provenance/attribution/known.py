@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from provenance.attribution.answered import Answered
 from provenance.attribution.enrolled import Enrolled
 from provenance.attribution.habits import Habits
 from provenance.attribution.layouts import RAW
@@ -16,7 +17,7 @@ from provenance.library.parts import ENROLLED, HELD_OUT
 from provenance.library.relations import Relations
 from provenance.library.space import Space
 
-__all__ = ["InSpace", "Known", "level_for"]
+__all__ = ["InSpace", "Known", "Matched", "level_for"]
 
 STRICT, USUAL = 0.01, 0.05
 
@@ -36,6 +37,14 @@ class InSpace:
 
 
 @dataclass(frozen=True, slots=True)
+class Matched:
+    """Answers prompt by prompt; calibrations of their likeness, None where there is none."""
+
+    answered: Answered
+    ratios: Ratios | None
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """A library, as copied into the evidence.
 
@@ -51,6 +60,8 @@ class Known:
         Of the suspect's prompts, as the user states it; empty: not stated.
     declared
         Of the battery that the suspect was asked; empty: none, or several.
+    matched
+        The models' answers prompt by prompt, if the library keeps sketches of them.
     """
 
     main: InSpace
@@ -59,6 +70,7 @@ class Known:
     relations: Relations = field(default_factory=Relations)
     genre: str = ""
     declared: str = ""
+    matched: Matched | None = None
 
     @property
     def sees_format(self) -> bool:

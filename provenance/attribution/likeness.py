@@ -46,6 +46,8 @@ class Likeness:
         models + 1): how unusual it is to lean so far to any target.
     view
         In which texts were compared.
+    prompts
+        How many were compared prompt by prompt; None where bundles were compared as a whole.
     """
 
     statistic: float
@@ -56,6 +58,7 @@ class Likeness:
     rival: str | None
     rival_p: float | None = None
     view: str = "raw"
+    prompts: int | None = None
 
 
 def centred(scores: Floats, reference: int) -> Floats:
@@ -89,6 +92,8 @@ def likeness(
     alpha: float,
     names: Sequence[str] | None = None,
     view: str = "raw",
+    centre: bool = True,
+    prompts: int | None = None,
 ) -> Likeness | None:
     """Rank the suspect among unrelated models.
 
@@ -107,6 +112,12 @@ def likeness(
     units, names
         Of the targets; without names the units stand for them.
     view
+        Is handed on.
+    centre
+        Take off each bundle's mean likeness to the other targets; not where scores are centred
+        already, answer by answer (`matched.likenesses`): it costs a quarter of what they tell of
+        a common base.
+    prompts
         Is handed on.
     alpha
         For ``caught``.
@@ -128,7 +139,8 @@ def likeness(
     """
     if int(unrelated.sum()) < FEWEST:
         return None
-    ranked = centred(np.vstack([suspect[None, :], population]), reference)
+    every = np.vstack([suspect[None, :], population])
+    ranked = centred(every, reference) if centre else every[:, reference]
     own, theirs = float(ranked[0]), ranked[1:]
     null = np.sort(theirs[unrelated & ~np.isnan(theirs)])
 
@@ -150,6 +162,7 @@ def likeness(
         None if rival is None else (names or units)[rival],
         rival_p,
         view,
+        prompts,
     )
 
 

@@ -212,10 +212,13 @@ def _add_models(
 
 
 def _profiled(library: Library, added: list[Bundle]) -> int:
-    """Profiles of what was added, in each space that the library has."""
+    """Profiles of what was added, in each space that the library has, and sketches beside them."""
     from provenance.cli.library import Counter
+    from provenance.library.population import answers
 
     spaces = [s for s in library.spaces() if (library.path / "spaces" / f"{s}.npz").is_file()]
+    if spaces:
+        answers.make(library, bundles=added)
     return sum(
         library.profile(library.space(s), bundles=added, progress=Counter("Profiles"))
         for s in spaces

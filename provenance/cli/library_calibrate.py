@@ -11,6 +11,8 @@ import typer
 from provenance.cli import options
 
 if TYPE_CHECKING:
+    from provenance.attribution.calibration import Calibration
+    from provenance.attribution.matched_pairs import Matched
     from provenance.attribution.populations import Calibrated
     from provenance.library.population import Library
 
@@ -123,6 +125,7 @@ def calibrate(
     import numpy as np
 
     from provenance.attribution import populations
+    from provenance.attribution.matched_pairs import calibrate_matched
     from provenance.errors import UsageError
     from provenance.library.relations import Relations
 
@@ -151,7 +154,16 @@ def calibrate(
         )
         for one in views
     }
-    _show(found, done, seed, json=json)
+    matched = calibrate_matched(
+        found,
+        name=called[:24],
+        rng=np.random.default_rng([seed, 1]),
+        relations=labels,
+        genre=genre,
+        language=language,
+        say=_say(),
+    )
+    _show(found, done, matched, seed, json=json)
 
 
 def _sizes(text: str) -> list[int]:
@@ -216,7 +228,9 @@ def _say() -> Any:
     return say
 
 
-def _show(library: Library, found: dict[str, Calibrated], seed: int, *, json: bool) -> None:
+def _show(
+    library: Library, found: dict[str, Calibrated], matched: Matched, seed: int, *, json: bool
+) -> None:
     from provenance.cli import outcome
 
     if json:
@@ -225,11 +239,13 @@ def _show(library: Library, found: dict[str, Calibrated], seed: int, *, json: bo
                 "library": str(library.path),
                 "seed": seed,
                 "views": {view: _json(done) for view, done in found.items()},
+                "matched": _matched_json(matched),
             }
         )
         return
     for view, done in found.items():
         _print(library, done, seed, view)
+    _print_matched(matched)
     print("Cllr: mean cost in bits, 0 perfect, 1 useless; floor: the best within these bounds")
     print(f"Scope, limits and plots: provenance library show --library {library.path}")
 
@@ -244,21 +260,35 @@ def _json(done: Calibrated) -> dict[str, Any]:
         "relatives_above_1": done.relatives_above_1,
         "left_out": done.left_out,
         "across": [a.model_dump() | {"holds": a.holds} for a in done.across],
-        "calibrations": {
-            h: {
-                "name": c.name,
-                "digest": c.digest,
-                "control_cllr": c.control_cllr,
-                "scope": c.scope.model_dump(mode="json"),
-                "grades": c.summary(),
-            }
-            for h, c in done.calibrations.items()
-        },
+        "calibrations": _calibrations_json(done.calibrations),
+    }
+
+
+def _calibrations_json(made: dict[str, Calibration]) -> dict[str, Any]:
+    return {
+        h: {
+            "name": c.name,
+            "digest": c.digest,
+            "control_cllr": c.control_cllr,
+            "scope": c.scope.model_dump(mode="json"),
+            "grades": c.summary(),
+        }
+        for h, c in made.items()
+    }
+
+
+def _matched_json(matched: Matched) -> dict[str, Any]:
+    return {
+        "models": matched.models,
+        "prompts": matched.prompts,
+        "draws": matched.draws,
+        "sketched": matched.sketched,
+        "left_out": matched.left_out,
+        "calibrations": _calibrations_json(matched.calibrations),
     }
 
 
 def _print(library: Library, done: Calibrated, seed: int, view: str) -> None:
-    from provenance.cli.words import columns
     from provenance.dossier.numbers import counted, significant
     from provenance.dossier.text import for_terminal
 
@@ -267,9 +297,46 @@ def _print(library: Library, done: Calibrated, seed: int, view: str) -> None:
         f"{counted(done.units, 'unit')}, {counted(done.outputs, 'output')}; space "
         f"{done.space[:12]}…; seed {seed}"
     )
-    rows = [("Hypothesis", "outputs", "Cllr", "min", "floor", "LR between", "LR>100, others")]
-    for hypothesis, made in done.calibrations.items():
-        for g in made.grades:
+    _table(done.calibrations, "outputs")
+    control = next(iter(done.calibrations.values())).control_cllr
+    print(
+        f"Control with shuffled labels: Cllr {significant(control)} (1 says nothing, as it should)"
+    )
+    if done.relatives_above_1 is not None:
+        share = f"{100 * done.relatives_above_1:.0f}%"
+        print(f"Relatives: {share} of pairs within a unit get a ratio above 1 for same_weights")
+    for why_not in done.left_out.values():
+        print(for_terminal(f"No ratio for {why_not}", 300))
+    if done.across and not all(a.holds for a in done.across):
+        print("Ratios do not hold on a genre that was left out: each genre has its own")
+    print()
+
+
+def _print_matched(matched: Matched) -> None:
+    from provenance.dossier.numbers import counted, significant
+    from provenance.dossier.text import for_terminal
+
+    print(
+        f"Same prompts, canonical view: {counted(matched.models, 'model')} on "
+        f"{counted(matched.prompts, 'prompt')}, {counted(matched.draws, 'draw')} of each to spare"
+    )
+    if matched.calibrations:
+        _table(matched.calibrations, "prompts")
+        control = next(iter(matched.calibrations.values())).control_cllr
+        print(f"Control with shuffled labels: Cllr {significant(control)}")
+    for why_not in matched.left_out.values():
+        print(for_terminal(f"No ratio on {why_not}", 300))
+    print()
+
+
+def _table(made: dict[str, Calibration], counted: str) -> None:
+    from provenance.cli.words import columns
+    from provenance.dossier.numbers import significant
+    from provenance.dossier.text import for_terminal
+
+    rows = [("Hypothesis", counted, "Cllr", "min", "floor", "LR between", "LR>100, others")]
+    for hypothesis, calibration in made.items():
+        for g in calibration.grades:
             low, high = g.bounds
             rows.append(
                 (
@@ -286,15 +353,3 @@ def _print(library: Library, done: Calibrated, seed: int, view: str) -> None:
             )
     for line in columns(rows, indent=""):
         print(line)
-    control = next(iter(done.calibrations.values())).control_cllr
-    print(
-        f"Control with shuffled labels: Cllr {significant(control)} (1 says nothing, as it should)"
-    )
-    if done.relatives_above_1 is not None:
-        share = f"{100 * done.relatives_above_1:.0f}%"
-        print(f"Relatives: {share} of pairs within a unit get a ratio above 1 for same_weights")
-    for why_not in done.left_out.values():
-        print(for_terminal(f"No ratio for {why_not}", 300))
-    if done.across and not all(a.holds for a in done.across):
-        print("Ratios do not hold on a genre that was left out: each genre has its own")
-    print()

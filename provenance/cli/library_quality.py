@@ -15,8 +15,10 @@ _ON_THE_MAP = 40
 def calibrations_of(library: Library) -> list[Calibration]:
     """All of them, by name."""
     from provenance.attribution.ratios import Ratios
+    from provenance.library.sketches import scheme
 
-    found = [r for s in library.spaces() if (r := Ratios.of(library, s)) is not None]
+    kept = [*library.spaces(), scheme()]  # sketches are compared without a space
+    found = [r for s in kept if (r := Ratios.of(library, s)) is not None]
     return sorted((c for r in found for c in r.calibrations), key=lambda c: c.name)
 
 
@@ -72,11 +74,13 @@ def _print(c: Calibration) -> None:
         f"languages {', '.join(scope.languages) or 'any'}",
         f"{low:,.0f} to {high:,.0f} characters on average",
         *(["formats alike"] if scope.alike_only else []),
+        *([f"answers to one battery, {scope.battery[:12]}…"] if scope.battery else []),
     ]
     print(for_terminal(f"{c.name}: {c.hypothesis} against {c.against}", 160))
     print(for_terminal(f"  {c.population}; units kept apart: {', '.join(c.units)}", 400))
     print(for_terminal(f"  covers {'; '.join(covers)}", 300))
-    rows = [("  outputs", "Cllr", "min", "floor", "LR between", "LR>10, others", "at most")]
+    counted = "prompts" if scope.kind == "matched" else "outputs"
+    rows = [(f"  {counted}", "Cllr", "min", "floor", "LR between", "LR>10, others", "at most")]
     rows += [
         (
             f"  {g.outputs}",

@@ -90,6 +90,16 @@ def too_few_outputs(have: int, needed: int) -> str:
 
 
 @_reason
+def answers_do_not_fit(p: float, prompts: int) -> str:
+    """The answers could as well be to other prompts."""
+    return (
+        f"The answers do not belong to their {counted(prompts, 'prompt')} any more than in random "
+        f"order would (p = {p:.2g}): they were not compared prompt by prompt. One constant answer, "
+        "answers in another order, or text that was no answer to these prompts look so."
+    )
+
+
+@_reason
 def unlike_format(why: str) -> str:
     """The suspect's layout is unlike that of what it is compared with."""
     return (

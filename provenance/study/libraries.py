@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from provenance import resources
+from provenance.attribution.answered import Answered
 from provenance.attribution.enrolled import Enrolled, require_space
 from provenance.attribution.habits import Habits
-from provenance.attribution.known import InSpace, Known
+from provenance.attribution.known import InSpace, Known, Matched
 from provenance.attribution.layouts import CANONICAL, RAW
 from provenance.attribution.ratios import Ratios
 from provenance.errors import UsageError
@@ -82,6 +84,11 @@ def copies_of(
     if genre and genre not in enrolled.stated_genres:
         known = ", ".join(enrolled.stated_genres) or "none"
         raise UsageError(f"the library {enrolled.library} has no genre {genre!r}; it has: {known}")
+    answered = Answered.of(library)
+    if answered is not None:
+        content["answers"] = answered.to_json()
+        if (matched := Ratios.of(library, answered.scheme)) is not None:
+            content["calibrations-matched"] = matched.to_json()
     habits = Habits.of(library)
     if habits is not None:
         content["habits"] = habits.to_json()
@@ -132,6 +139,17 @@ def read_copies(store: Store) -> Known:
         relations=Relations.model_validate(copies.get("relations", {})),
         genre=copies.get("case", {}).get("genre", ""),
         declared=copies.get("case", {}).get("declared", ""),
+        matched=_matched(copies),
+    )
+
+
+def _matched(copies: Mapping[str, Any]) -> Matched | None:
+    if "answers" not in copies:
+        return None
+    ratios = copies.get("calibrations-matched")
+    return Matched(
+        Answered.from_json(copies["answers"]),
+        None if ratios is None else Ratios.from_json(ratios),
     )
 
 

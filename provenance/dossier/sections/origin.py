@@ -129,12 +129,20 @@ def _bounds(p: Population) -> str:
     return f"from 1/{10**-low:,.0f} to {10**high:,.0f}: they cannot exceed that"
 
 
+_HOW = {
+    "other_prompts": "on other prompts than those that were enrolled of the models",
+    "other_sessions": (
+        "on the same prompts, recorded in other sessions than those that were enrolled"
+    ),
+    "same_prompts": (
+        "prompt by prompt with the models' answers to the same prompts, each less the mean answer "
+        "of models of other units"
+    ),
+}
+
+
 def _compared(p: Population, question: str) -> str:
-    how = (
-        "on other prompts than those that were enrolled of the models"
-        if p.comparison == "other_prompts"
-        else "on the same prompts, recorded in other sessions than those that were enrolled"
-    )
+    how = _HOW[p.comparison]
     coverage = (
         f"If the suspect is a model of the library, the set holds it with probability at least "
         f"{percent(1 - p.alpha)}, on average over models."
