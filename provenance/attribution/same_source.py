@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from provenance.library.space import Space
 
-__all__ = ["Bundled", "score", "scores"]
+__all__ = ["Bundled", "parts", "score", "scores"]
 
 Floats = NDArray[np.float64]
 # A bundle's own spread counts as much as the usual one where it has this many outputs.
@@ -79,13 +79,21 @@ def scores(a: Sequence[Bundled], b: Sequence[Bundled], space: Space) -> Floats:
     on known pairs. Two bundles that share prompts, or a model of the fit on prompts of the fit,
     look more alike than they are.
     """
+    close, unusual = parts(a, b, space)
+    inverse = 1 / _outputs(a)[:, None] + 1 / _outputs(b)[None, :]
+    close += UNUSUAL * UNUSUAL_OUTPUTS / (UNUSUAL_OUTPUTS + 2 / inverse) * unusual
+    return close
+
+
+def parts(a: Sequence[Bundled], b: Sequence[Bundled], space: Space) -> tuple[Floats, Floats]:
+    """What `scores` adds up: −log D and log T, each of shape (len(a), len(b))."""
     left, right = _stacked(a, space), _stacked(b, space)
-    found = np.empty((len(a), len(b)))
+    close, unusual = np.empty((len(a), len(b))), np.empty((len(a), len(b)))
     step = max(1, _BLOCK // max(1, right.mean.size))
     for start in range(0, len(a), step):
         rows = slice(start, start + step)
-        found[rows] = _block(left.part(rows), right, space)
-    return found
+        close[rows], unusual[rows] = _block(left.part(rows), right, space)
+    return close, unusual
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +108,11 @@ class _Stack:
         return _Stack(self.mean[rows], self.error[rows], self.n[rows])
 
 
-def _block(a: _Stack, b: _Stack, space: Space) -> Floats:
+def _outputs(bundles: Sequence[Bundled]) -> Floats:
+    return np.array([b.n for b in bundles], dtype=np.float64)
+
+
+def _block(a: _Stack, b: _Stack, space: Space) -> tuple[Floats, Floats]:
     inverse = 1 / a.n[:, None] + 1 / b.n[None, :]
     error = a.error[:, None, :] + b.error[None, :, :]
     apart = (a.mean[:, None, :] - b.mean[None, :, :]) ** 2
@@ -110,15 +122,13 @@ def _block(a: _Stack, b: _Stack, space: Space) -> Floats:
     distance = (apart * weights).sum(axis=-1) / weights.sum(axis=-1)
     middle = (a.mean[:, None, :] + b.mean[None, :, :]) ** 2 / 4
     unusual = np.minimum(middle / (space.between + error / 4), CAP).mean(axis=-1)
-    weight = UNUSUAL * UNUSUAL_OUTPUTS / (UNUSUAL_OUTPUTS + 2 / inverse)
-    found: Floats = -np.log(np.maximum(distance, CLOSEST))
-    found += weight * np.log(np.clip(unusual, 1e-12, MOST_UNUSUAL))
-    return found
+    close: Floats = -np.log(np.maximum(distance, CLOSEST))
+    return close, np.log(np.clip(unusual, 1e-12, MOST_UNUSUAL))
 
 
 def _stacked(bundles: Sequence[Bundled], space: Space) -> _Stack:
     d = space.dimensions
-    n = np.array([b.n for b in bundles], dtype=np.float64)
+    n = _outputs(bundles)
     means = np.array([b.mean for b in bundles], dtype=np.float64).reshape(len(bundles), d)
     own = np.array([b.variance for b in bundles], dtype=np.float64).reshape(len(bundles), d)
     trust = (PRIOR_OUTPUTS / (PRIOR_OUTPUTS + n))[:, None]
