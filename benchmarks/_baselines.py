@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -17,22 +18,34 @@ _TEXTS = ("char_ngrams", "word_ngrams", "function_words")
 
 
 def found_by_baselines(
-    folder: Path, data: Corpus, outputs: Sequence[int], repeats: int
+    folder: Path, data: Corpus, runs: Sequence[tuple[Sequence[int], int, float]]
 ) -> dict[str, Found]:
-    """Scores on the bundles of `held_out`; idf, scales and WCCN are fitted on the training part."""
+    """Scores on the bundles of `held_out`; idf, scales and WCCN are fitted on the training part.
+
+    ``runs``: outputs, repeats and the share of the prompts that is fitted on, as there.
+    """
     texts = frame_of(folder, "alpaca_eval").output
-    made: dict[str, list[Found]] = {}
     counts = {name: _matrix(name, texts) for name in _TEXTS}
-    for split in splits(data, data.unit, np.random.default_rng(0)):
+    found: dict[str, Found] = {}
+    for outputs, repeats, share in runs:
+        found |= _found(counts, data, outputs, repeats, share)
+    return found
+
+
+def _found(
+    counts: Mapping[str, Any], data: Corpus, outputs: Sequence[int], repeats: int, share: float
+) -> dict[str, Found]:
+    made: dict[str, list[Found]] = {}
+    for split in splits(data, data.unit, np.random.default_rng(0), share):
         rows = {"function_words": counts["function_words"][split.test]}
-        habits = _presence(counts["word_ngrams"], split.train)
+        usual_words = presence(counts["word_ngrams"], split.train)
         for name in ("char_ngrams", "word_ngrams"):
             weights = LogTfIdf.fitted([counts[name][split.train]], keep=30_000)
             rows[name] = sp.csr_array(weights.apply(counts[name][split.test]))
             if name == "char_ngrams":
                 trained = sp.csr_array(weights.apply(counts[name][split.train]))
                 centre, scale = _wccn(trained, data.model[split.train])
-        words = counts["word_ngrams"][split.test][:, habits[0]]
+        words = counts["word_ngrams"][split.test][:, usual_words[0]]
         usual = counts["function_words"][split.train]
         mean, spread = usual.mean(axis=0), usual.std(axis=0) + 1e-9
         for repeat in range(repeats):
@@ -44,15 +57,15 @@ def found_by_baselines(
                     for s in sides  # noqa: B023
                 ]
                 a, b = bundle(rows["char_ngrams"])
-                both = {"character TF-IDF, cosine": _cosine(a - centre, b - centre)}
-                both["character TF-IDF, WCCN"] = _cosine((a - centre) * scale, (b - centre) * scale)
+                both = {"character TF-IDF, cosine": cosine(a - centre, b - centre)}
+                both["character TF-IDF, WCCN"] = cosine((a - centre) * scale, (b - centre) * scale)
                 a, b = bundle(rows["word_ngrams"])
-                both["word TF-IDF, cosine"] = _cosine(a - a.mean(axis=0), b - b.mean(axis=0))
+                both["word TF-IDF, cosine"] = cosine(a - a.mean(axis=0), b - b.mean(axis=0))
                 a, b = ((x - mean) / spread for x in bundle(rows["function_words"]))
-                both["Burrows' Delta"] = -np.abs(a[:, None, :] - b[None, :, :]).mean(axis=-1)
-                both["cosine Delta"] = _cosine(a, b)
-                over = [_habits(x, habits[1]) for x in bundle(words)]
-                both["Jaccard of lexical habits"] = _jaccard(*over)
+                both["Burrows' Delta"] = -manhattan(a, b)
+                both["cosine Delta"] = cosine(a, b)
+                over = [habits(x, usual_words[1]) for x in bundle(words)]
+                both["Jaccard of lexical habits"] = jaccard(*over)
                 for label, scored in both.items():
                     made.setdefault(f"{label}, {n}", []).append(
                         compared(scored, data.unit, *map(list, sides), split.number)
@@ -81,14 +94,14 @@ def _wccn(rows: sp.csr_array, models: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return means.mean(axis=0), 1 / np.sqrt(np.maximum(within, 1e-9))
 
 
-def _presence(counts: sp.csr_array, train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def presence(counts: sp.csr_array, train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Columns of ordinary frequency, and the share of the training outputs that have each."""
     share = np.bincount(counts[train].indices, minlength=counts.shape[1]) / len(train)
     kept = np.flatnonzero((share > 1e-3) & (share < 0.3))
     return kept, share[kept]
 
 
-def _habits(rates: np.ndarray, usual: np.ndarray) -> np.ndarray:
+def habits(rates: np.ndarray, usual: np.ndarray) -> np.ndarray:
     """Which n-grams a bundle over-uses most."""
     ratio = (rates + 0.01) / (usual + 0.01)
     marked = np.zeros(rates.shape, dtype=bool)
@@ -97,12 +110,19 @@ def _habits(rates: np.ndarray, usual: np.ndarray) -> np.ndarray:
     return marked
 
 
-def _jaccard(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def jaccard(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Of every pair of rows of flags."""
     shared = a.astype(float) @ b.T.astype(float)
     return shared / (a.sum(axis=1)[:, None] + b.sum(axis=1)[None, :] - shared)
 
 
-def _cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Of every pair of rows."""
     a = a / np.maximum(np.linalg.norm(a, axis=1, keepdims=True), 1e-12)
     b = b / np.maximum(np.linalg.norm(b, axis=1, keepdims=True), 1e-12)
     return a @ b.T
+
+
+def manhattan(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Mean absolute difference of every pair of rows."""
+    return np.abs(a[:, None, :] - b[None, :, :]).mean(axis=-1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import re
 import sys
@@ -58,6 +59,24 @@ def reformatted(text: str) -> str:
     return re.sub(r"\s*\n\s*", "\n", text).strip().lower()
 
 
+def terse(text: str) -> str:
+    """The first two sentences."""
+    return " ".join(re.split(r"(?<=[.!?])\s+", text.strip())[:2])
+
+
+def other_words(text: str) -> str:
+    """Each word another one of the same length (rot13): what a change of language leaves, at most.
+
+    Layout, punctuation, digits, capitals and the lengths of words stay, which a translation changes
+    too.
+    """
+    return codecs.encode(text, "rot13")
+
+
+# What a suspect may do to its texts; the empty name is nothing.
+CHANGES = {"re-formatted": reformatted, "terse": terse, "other words": other_words}
+
+
 def frame_of(folder: Path, name: str) -> pd.DataFrame:
     """Outputs that hold something, without white space around them."""
     frame = pd.read_parquet(folder / f"{name}.parquet").dropna(subset=["output"])
@@ -73,20 +92,14 @@ def labels_of(folder: Path, name: str) -> pd.DataFrame:
     return labels
 
 
-def corpus(folder: Path, name: str, view: str = "raw", *, changed: bool = False) -> Corpus:
-    """A corpus in a view, re-formatted first if ``changed``; from the cache where it is there.
-
-    Where the view undoes the re-formatting (`undone`), its rows are those of the plain texts.
-    """
-    if changed and view != "raw" and undone(folder, name, view) == 1.0:
-        return replace(
-            corpus(folder, name, view), formats=corpus(folder, name, changed=True).formats
-        )
+def corpus(folder: Path, name: str, view: str = "raw", *, change: str = "") -> Corpus:
+    """A corpus in a view, one of `CHANGES` made first; from the cache where it is there."""
     frame, labels = frame_of(folder, name), labels_of(folder, name)
     signatures = hashlib.sha256(identity(named(*HASHED, *NAMED), VIEWS[view]).encode()).hexdigest()
-    key = f"{name}-{view}{'-changed' if changed else ''}-{signatures[:8]}"
+    made = f"-{change.replace(' ', '_')}" if change else ""
+    key = f"{name}-{view}{made}-{signatures[:8]}"
     if not (CACHE / f"{key}.npz").is_file():
-        _read(frame, labels, key, view, changed)
+        _read(frame, labels, key, view, change)
     with np.load(CACHE / f"{key}.npz") as z:
         columns = {n: z[f"columns.{n}"] for n in HASHED}
         counts = {n: sp.csr_array(sp.load_npz(CACHE / f"{key}.{n}.npz")) for n in HASHED}
@@ -109,14 +122,14 @@ def undone(folder: Path, name: str, view: str, sample: int = 3_000) -> float:
     return float(np.mean([chosen.text(reformatted(t)) == chosen.text(t) for t in drawn]))
 
 
-def _read(frame: pd.DataFrame, labels: pd.DataFrame, key: str, view: str, changed: bool) -> None:
+def _read(frame: pd.DataFrame, labels: pd.DataFrame, key: str, view: str, change: str) -> None:
     print(f"reading {key} …", file=sys.stderr, flush=True)
     unit = labels.supergroup.to_dict()
     formats = []
 
     def documents():
         for m, p, t in zip(frame.model, frame.prompt_id, frame.output, strict=True):
-            text = reformatted(t) if changed else t
+            text = CHANGES[change](t) if change else t
             found = Formats.of([text])
             formats.append((*found.having, found.characters))
             yield Labelled(m, str(unit[m]), str(p), text)
@@ -166,13 +179,16 @@ def space_rows(space: Space, data: Corpus, documents: np.ndarray) -> np.ndarray:
 
 
 __all__ = [
+    "CHANGES",
     "FOLDS",
     "Corpus",
     "corpus",
     "folds_of",
     "frame_of",
     "labels_of",
+    "other_words",
     "reformatted",
     "space_rows",
+    "terse",
     "undone",
 ]

@@ -16,7 +16,7 @@ from provenance.attribution.calibration import (
 )
 from provenance.attribution.calibration.fit import fit_line
 from provenance.attribution.known_pairs import rows_of
-from provenance.attribution.same_source import scores
+from provenance.attribution.same_source import UNUSUAL, UNUSUAL_OUTPUTS, parts
 from provenance.library.space import Sizes, Space, Summary, fit, mismatch
 
 RELATED = 0.08  # share of related pairs among the negatives that thresholds and rates are for
@@ -27,8 +27,9 @@ SAME, RELATIVE, OTHER = 0, 1, 2
 class Found:
     """Scores of pairs with what they are.
 
-    ``kind``: `SAME`, `RELATIVE` (models of one unit), `OTHER`. ``a``, ``b``: units. ``unlike``:
-    whether the formats of the two sides do not match.
+    ``kind``: `SAME`, `RELATIVE` (models of one unit), `OTHER`. ``a``, ``b``: units, ``i``, ``j``:
+    models. ``unlike``: whether the formats of the two sides do not match. ``unusual``: what the
+    score's weight of the unusual is multiplied with.
     """
 
     score: np.ndarray
@@ -37,6 +38,9 @@ class Found:
     b: np.ndarray
     fold: np.ndarray
     unlike: np.ndarray
+    i: np.ndarray
+    j: np.ndarray
+    unusual: np.ndarray
 
     @classmethod
     def joined(cls, parts: Sequence[Found]) -> Found:
@@ -48,17 +52,39 @@ class Found:
     def of(self, kind: int) -> np.ndarray:
         return self.score[self.kind == kind]
 
+    def weighing(self, unusual: float) -> Found:
+        """With another weight of the unusual in the score."""
+        return replace(self, score=self.score + (unusual - UNUSUAL) * self.unusual)
+
 
 def compared(
-    found: np.ndarray, unit: np.ndarray, a: list[int], b: list[int], fold: int, unlike=None
+    found: np.ndarray,
+    unit: np.ndarray,
+    a: list[int],
+    b: list[int],
+    fold: int,
+    unlike: np.ndarray | None = None,
+    unusual: np.ndarray | None = None,
 ) -> Found:
-    i, j = np.array(a)[:, None], np.array(b)[None, :]
+    i, j = np.broadcast_arrays(np.array(a)[:, None], np.array(b)[None, :])
     kind = np.where(i == j, SAME, np.where(unit[i] == unit[j], RELATIVE, OTHER))
-    one, two = np.broadcast_arrays(unit[i], unit[j])
     strange = np.zeros(found.shape, dtype=bool) if unlike is None else unlike
+    none = np.zeros(found.shape) if unusual is None else unusual
     return Found(
-        *(x.ravel() for x in (found, kind, one, two)), np.full(found.size, fold), strange.ravel()
+        *(x.ravel() for x in (found, kind, unit[i], unit[j])),
+        np.full(found.size, fold),
+        *(x.ravel() for x in (strange, i, j, none)),
     )
+
+
+def scored(
+    a: Sequence[Summary], b: Sequence[Summary], space: Space
+) -> tuple[np.ndarray, np.ndarray]:
+    """`scores`, and the part of them that the weight of the unusual multiplies."""
+    close, unusual = parts(a, b, space)
+    inverse = np.array([1 / x.n for x in a])[:, None] + np.array([1 / x.n for x in b])[None, :]
+    unusual *= UNUSUAL_OUTPUTS / (UNUSUAL_OUTPUTS + 2 / inverse)
+    return close + UNUSUAL * unusual, unusual
 
 
 def drawn(
@@ -115,11 +141,11 @@ class Fitted:
 
     split: Split
     spaces: dict[str, Space]
-    rows: dict[tuple[str, bool], np.ndarray]
+    rows: dict[tuple[str, str], np.ndarray]
 
 
 def fitted(
-    corpora: Mapping[tuple[str, bool], Corpus],
+    corpora: Mapping[tuple[str, str], Corpus],
     unit: np.ndarray,
     *,
     share: float = 0.5,
@@ -131,61 +157,62 @@ def fitted(
     Parameters
     ----------
     corpora
-        By view, and whether re-formatted: the same outputs in the same order. A space is fitted on
-        texts as they are.
+        By view, and what was done to the texts (`CHANGES`; empty: nothing): the same outputs in the
+        same order. A space is fitted on texts as they are.
     """
     data = next(iter(corpora.values()))
     for split in splits(data, unit, np.random.default_rng(seed), share):
         made = Fitted(split, {}, {})
-        for view, changed in sorted(corpora):
-            own = corpora[view, changed]
-            if not changed:
+        for view, change in sorted(corpora):
+            own = corpora[view, change]
+            if not change:
                 units = unit[np.unique(own.model[split.train])]
                 training = replace(own.training.only(split.train), units=units)
                 rng = np.random.default_rng(split.number)
                 made.spaces[view] = fit(training, rng=rng, sizes=sizes)
-                made.rows[view, changed] = rows_of(own.training, split.test, made.spaces[view])
+                made.rows[view, change] = rows_of(own.training, split.test, made.spaces[view])
             else:
-                made.rows[view, changed] = space_rows(made.spaces[view], own, split.test)
+                made.rows[view, change] = space_rows(made.spaces[view], own, split.test)
         yield made
 
 
 def held_out(
-    corpora: Mapping[tuple[str, bool], Corpus],
+    corpora: Mapping[tuple[str, str], Corpus],
     unit: np.ndarray,
     outputs: Sequence[int],
     *,
     share: float = 0.5,
     repeats: int = 5,
     sizes: Sizes | None = None,
-) -> dict[tuple[int, str, bool], Found]:
+) -> dict[tuple[int, str, str], Found]:
     """Pairs on disjoint prompts, in spaces without their units.
 
     Returns
     -------
     dict
-        By number of outputs, view and whether the suspect alone was re-formatted.
+        By number of outputs, view and what the suspect alone did to its texts.
     """
     data = next(iter(corpora.values()))
-    found: dict[tuple[int, str, bool], list[Found]] = {}
+    found: dict[tuple[int, str, str], list[Found]] = {}
     for made in fitted(corpora, unit, share=share, sizes=sizes):
         test = made.split.test
         for repeat in range(repeats):
             one, two, g = halves(data, test, repeat)
             for n in outputs:
                 a, b = drawn(data, test, one, n, g), drawn(data, test, two, n, g)
-                for (view, changed), own in made.rows.items():
-                    references, suspects = summaries(made.rows[view, False], a), summaries(own, b)
-                    scored = scores(references, suspects, made.spaces[view])
-                    both = corpora[view, False], corpora[view, changed]
-                    found.setdefault((n, view, changed), []).append(
+                for (view, change), own in made.rows.items():
+                    references, suspects = summaries(made.rows[view, ""], a), summaries(own, b)
+                    found_, unusual = scored(references, suspects, made.spaces[view])
+                    both = corpora[view, ""], corpora[view, change]
+                    found.setdefault((n, view, change), []).append(
                         compared(
-                            scored,
+                            found_,
                             unit,
                             list(a),
                             list(b),
                             made.split.number,
                             _unlike(*both, test, a, b),
+                            unusual,
                         )
                     )
     return {key: Found.joined(parts) for key, parts in found.items()}

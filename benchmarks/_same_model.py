@@ -1,16 +1,16 @@
-"""Tasks: the same model or not, on prompts of its own, under re-formatting, without channels."""
+"""Tasks: the same model or not, on prompts of its own, and under re-formatting."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from _baselines import found_by_baselines
-from _corpora import Corpus, corpus, undone
+from _calibrating import ties
+from _corpora import Corpus, corpus, labels_of, undone
 from _pairs import (
     OTHER,
     RELATED,
@@ -30,21 +30,20 @@ from _pairs import (
 from provenance.attribution.calibration import shuffled_control
 from provenance.attribution.same_source import scores
 from provenance.library.space import Summary
-from provenance.library.space.space import HASHED, NAMED
-from provenance.signatures import named
 
 OUTPUTS = (25, 100)
 # 188 a side are 376 prompts; the fit has the 53 that are left.
 MOST, MOST_SHARE = 188, 0.12
+RUNS = ((OUTPUTS, 5, 0.5), ((MOST,), 3, MOST_SHARE))  # outputs, repeats, share of the fit
 CORPUS = "alpaca_eval"
 Rows = dict[str, dict[str, Any]]
 
 
 def same(folder: Path) -> Rows:
     """Both views at 25, 100 and 188 outputs, and what thresholds and ratios say of related ones."""
-    data = {(v, False): corpus(folder, CORPUS, v) for v in ("raw", "canonical")}
+    data = {(v, ""): corpus(folder, CORPUS, v) for v in ("raw", "canonical")}
     found = _both(data)
-    rows: Rows = {"composition": _composition(data["raw", False])}
+    rows: Rows = {"composition": _composition(data["raw", ""])}
     for (n, view, _), pairs in sorted(found.items(), key=lambda f: (f[0][1] != "raw", f[0][0])):
         rows[f"{view}, {n}"] = described(pairs)
     return rows
@@ -54,73 +53,82 @@ def baselines(folder: Path) -> Rows:
     """The same bundles."""
     data = corpus(folder, CORPUS)
     return {
-        label: described(found)
-        for label, found in found_by_baselines(folder, data, OUTPUTS, 5).items()
+        label: described(found) for label, found in found_by_baselines(folder, data, RUNS).items()
     }
 
 
 def reformatted_suspect(folder: Path) -> Rows:
     """The suspect alone re-formatted: each view, and the way that `attribute` goes.
 
-    That way: the raw view where formats match, else the canonical one.
+    That way: the raw view where formats match, else the canonical one. *The lower of both views*
+    is possible only where formats match. Tied: models of other units with a teacher or a maker in
+    common, or one known to be the other's teacher.
     """
-    data = {
-        (v, c): corpus(folder, CORPUS, v, changed=c) for v in ("raw", "canonical") for c in (0, 1)
-    }
-    found = held_out(
-        {(v, bool(c)): own for (v, c), own in data.items()}, data["raw", 0].unit, (100,)
-    )
-    plain = {v: found[100, v, False] for v in ("raw", "canonical")}
+    views, changes = ("raw", "canonical"), ("", "re-formatted")
+    data = {(v, c): corpus(folder, CORPUS, v, change=c) for v in views for c in changes}
+    found = held_out(data, data["raw", ""].unit, (100,))
+    plain = {v: found[100, v, ""] for v in views}
+    tied = ties(labels_of(folder, CORPUS).loc[data["raw", ""].names], data["raw", ""])
     rows: Rows = {
         "texts that the canonical view makes the same": {
             "share": undone(folder, CORPUS, "canonical")
         }
     }
-    for changed in (False, True):
-        said = {v: judged(plain[v], found[100, v, changed]) for v in plain}
-        strange = found[100, "raw", changed].unlike
-        kind = found[100, "raw", changed].kind
-        suffix = "re-formatted" if changed else "as it is"
+    for change in changes:
+        said = {v: judged(plain[v], found[100, v, change]) for v in plain}
+        strange = found[100, "raw", change].unlike
+        kind = found[100, "raw", change].kind
+        suffix = change or "as it is"
         for view in plain:
-            rows[f"{view} view, {suffix}"] = told(found[100, view, changed], *said[view])
+            rows[f"{view} view, {suffix}"] = told(found[100, view, change], *said[view])
         above, ratio = (
             np.where(strange, c, r) for r, c in zip(said["raw"], said["canonical"], strict=True)
         )
         rows[f"raw or canonical by format, {suffix}"] = told(
-            found[100, "raw", changed], above, ratio
+            found[100, "raw", change], above, ratio
         ) | {
             "unlike_same": float(strange[kind == SAME].mean()),
             "unlike_other": float(strange[kind == OTHER].mean()),
+            **_by_tie(found[100, "raw", change], ratio, tied),
         }
+        if not change:
+            above, ratio = (np.minimum(r, c) for r, c in zip(*said.values(), strict=True))
+            whole = found[100, "raw", change]
+            rows["the lower of both views, as it is"] = told(whole, above, ratio) | _by_tie(
+                whole, ratio, tied
+            )
     return rows
 
 
-def ablations(folder: Path) -> Rows:
-    """Spaces without one channel, and of one alone."""
-    data = corpus(folder, CORPUS)
-    rows: Rows = {}
-    for label, kept in _ablated(data).items():
-        for (n, _, _), found in held_out(
-            {("raw", False): kept}, data.unit, OUTPUTS, repeats=3
-        ).items():
-            told_ = described(found)
-            rows[f"{label}, {n}"] = {k: told_[k] for k in ("auc", "tpr", "fpr", "cllr_unclipped")}
-    return rows
+def _by_tie(found: Found, ratio: np.ndarray, tied: np.ndarray) -> dict[str, float]:
+    """Ratios over 10 for another maker, and how many pairs of models they come from."""
+    other, known = found.kind == OTHER, tied[found.i, found.j]
+    over = other & (ratio > 1)
+    low, high = np.minimum(found.i, found.j), np.maximum(found.i, found.j)
+    return {
+        "over_10_no_tie": float((ratio[other & ~known] > 1).mean()),
+        "over_10_tied": float((ratio[other & known] > 1).mean()),
+        "over_10_pairs": int(over.sum()),
+        "over_10_pairs_tied": int((over & known).sum()),
+        "over_10_models": len(np.unique(low[over] * len(tied) + high[over])),
+        "over_10_same": float((ratio[found.kind == SAME] > 1).mean()),
+        "largest_log10_other": float(ratio[other].max()),
+    }
 
 
 def controls(folder: Path) -> Rows:
     """What must get no support: one text many times, people's text, shuffled labels."""
     data = corpus(folder, CORPUS)
-    found = held_out({("raw", False): data}, data.unit, OUTPUTS)
+    found = held_out({("raw", ""): data}, data.unit, OUTPUTS)
     rows: Rows = {}
     for n in OUTPUTS:
-        plain = found[n, "raw", False]
+        plain = found[n, "raw", ""]
         folds = {int(u): int(f) for u, f in zip(plain.a, plain.fold, strict=True)}
         shuffled = shuffled_control(pairs_of(plain), folds, np.random.default_rng(4))
         rows[f"labels of units shuffled, {n}"] = {"cllr": shuffled}
     for label, suspects in _strangers(folder, data).items():
         for n, made in suspects.items():
-            above, ratio = judged(found[n, "raw", False], made)
+            above, ratio = judged(found[n, "raw", ""], made)
             rows[f"{label}, {n}"] = {
                 "above": float(above.mean()),
                 "over_10": float((ratio > 1).mean()),
@@ -130,8 +138,8 @@ def controls(folder: Path) -> Rows:
     return rows
 
 
-def _both(data: Mapping[tuple[str, bool], Corpus]) -> dict[tuple[int, str, bool], Found]:
-    unit = data["raw", False].unit
+def _both(data: Mapping[tuple[str, str], Corpus]) -> dict[tuple[int, str, str], Found]:
+    unit = data["raw", ""].unit
     found = held_out(data, unit, OUTPUTS)
     return found | held_out(data, unit, (MOST,), share=MOST_SHARE, repeats=3)
 
@@ -146,34 +154,12 @@ def _composition(data: Corpus) -> dict[str, Any]:
     }
 
 
-def _ablated(data: Corpus) -> dict[str, Corpus]:
-    whole = data.training
-    ends = np.cumsum([0, *(s.width for s in named(*NAMED))])
-    columns = {n: slice(a, b) for n, a, b in zip(NAMED, ends, ends[1:], strict=False)}
-
-    def kept(hashed: Sequence[str], measured: Sequence[str]) -> Corpus:
-        measures = np.zeros_like(whole.measures)
-        for name in measured:
-            measures[:, columns[name]] = whole.measures[:, columns[name]]
-        counts = {n: whole.counts[n] for n in hashed}
-        return replace(data, training=replace(whole, counts=counts, measures=measures))
-
-    without = {f"without {n}": kept([h for h in HASHED if h != n], NAMED) for n in HASHED}
-    return {
-        "all": data,
-        **without,
-        "without the measures": kept(HASHED, ()),
-        "skeleton alone": kept(("skeleton",), ()),
-        "format alone": kept(("line_types",), ("format_habits",)),
-    }
-
-
 def _strangers(folder: Path, data: Corpus) -> dict[str, dict[int, Found]]:
     """One text of a model many times, and people's text (the prompts), against every model."""
     people = _people(folder)
     found: dict[str, dict[int, list[Found]]] = {}
-    for made in fitted({("raw", False): data}, data.unit):
-        space, rows = made.spaces["raw"], made.rows["raw", False]
+    for made in fitted({("raw", ""): data}, data.unit):
+        space, rows = made.spaces["raw"], made.rows["raw", ""]
         test, number = made.split.test, made.split.number
         g = np.random.default_rng(50 + number)
         human = space.rows(people)

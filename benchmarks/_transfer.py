@@ -19,6 +19,7 @@ from _pairs import (
     halves,
     held_out,
     judged,
+    scored,
     summaries,
     told,
 )
@@ -27,13 +28,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 from relations import convert
 
 from provenance.attribution.calibration import metrics
-from provenance.attribution.same_source import scores
+from provenance.attribution.same_source import UNUSUAL
 from provenance.library.space import fit
 
 SOURCE = "alpaca_eval"
 # Outputs a side, as far as a corpus has them on disjoint prompts.
 TARGETS = {"stories": (25, 60), "misguided": (25, 36), "reasoning_gsm": (25, 100)}
 REPEATS = 3
+LESS = 0.6  # another weight of the unusual
 
 
 def transfer(folder: Path) -> dict[str, dict[str, Any]]:
@@ -48,7 +50,7 @@ def transfer(folder: Path) -> dict[str, dict[str, Any]]:
     fold = folds_of(np.arange(len(names)), np.random.default_rng(0))
     data = {n: corpus(folder, n) for n in TARGETS}
     sizes = sorted({n for wanted in TARGETS.values() for n in wanted})
-    plain = held_out({("raw", False): source}, source.unit, sizes, repeats=2)
+    plain = held_out({("raw", ""): source}, source.unit, sizes, repeats=2)
     found: dict[tuple[str, int], list[Found]] = {}
     for number in range(FOLDS):
         train = np.flatnonzero(fold[code[source.model]] != number)
@@ -66,17 +68,20 @@ def transfer(folder: Path) -> dict[str, dict[str, Any]]:
                 for n in TARGETS[name]:
                     a, b = drawn(own, test, one, n, g), drawn(own, test, two, n, g)
                     if a and b:
-                        scored = scores(summaries(rows, a), summaries(rows, b), space)
-                        pairs = compared(scored, unit, list(a), list(b), number)
+                        score, unusual = scored(summaries(rows, a), summaries(rows, b), space)
+                        pairs = compared(score, unit, list(a), list(b), number, unusual=unusual)
                         found.setdefault((name, n), []).append(pairs)
     rows_: dict[str, dict[str, Any]] = {}
     for (name, n), parts in found.items():
         whole = Found.joined(parts)
-        above, ratio = judged(plain[n, "raw", False], whole)
-        same, other = ratio[whole.kind == SAME], ratio[whole.kind == OTHER]
-        rows_[f"{SOURCE} → {name}, {n}"] = (
-            {"auc": auc(whole.of(SAME), whole.of(OTHER))}
-            | told(whole, above, ratio)
-            | {"cllr": metrics.cllr(same, other), "cllr_min": metrics.cllr_min(same, other)}
-        )
+        for weight in (UNUSUAL, LESS):
+            own = whole.weighing(weight)
+            above, ratio = judged(plain[n, "raw", ""].weighing(weight), own)
+            same, other = ratio[own.kind == SAME], ratio[own.kind == OTHER]
+            suffix = "" if weight == UNUSUAL else f", weight of the unusual {weight}"
+            rows_[f"{SOURCE} → {name}, {n}{suffix}"] = (
+                {"auc": auc(own.of(SAME), own.of(OTHER))}
+                | told(own, above, ratio)
+                | {"cllr": metrics.cllr(same, other), "cllr_min": metrics.cllr_min(same, other)}
+            )
     return rows_

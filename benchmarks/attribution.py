@@ -1,6 +1,6 @@
 """Free text beside baselines: the same model or not, relatives, closed sets, lineage, teachers.
 
-    python benchmarks/attribution.py              half an hour on one core; extraction is cached
+    python benchmarks/attribution.py              an hour on one core; extraction is cached
     python benchmarks/attribution.py --only same closed
     python benchmarks/attribution.py --table      prints what was measured last
 
@@ -26,8 +26,11 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import _ablations
 import _ancestry
+import _calibrating
 import _closed
+import _lineage
 import _matched
 import _same_model
 import _transfer
@@ -36,15 +39,16 @@ from _targets import table
 OUT = Path(__file__).parent / "results" / "attribution.json"
 TASKS: dict[str, tuple[str, Callable[[Path], dict[str, Any]]]] = {
     "same": ("same model or not, disjoint prompts", _same_model.same),
+    "ratios": ("what bounds the cost of a ratio", _calibrating.ratios),
     "baselines": ("the same bundles, what others do", _same_model.baselines),
     "reformatted": ("the suspect alone re-formatted, 100 outputs", _same_model.reformatted_suspect),
     "matched": ("matched probes, two independent samples", _matched.matched),
     "closed": ("closed sets", _closed.closed),
-    "lineage": ("lineage, matched prompts", _ancestry.lineage),
+    "lineage": ("lineage, matched prompts", _lineage.lineage),
     "teacher": ("whose outputs a student was trained on", _ancestry.teacher),
     "transfer": ("a space and thresholds of one corpus on others", _transfer.transfer),
     "controls": ("what must get no support", _same_model.controls),
-    "ablations": ("spaces without a channel", _same_model.ablations),
+    "ablations": ("spaces without a signature", _ablations.ablations),
 }
 
 
