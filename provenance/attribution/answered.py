@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from provenance.attribution.gathering import kinds_of
+from provenance.attribution.matched import prompt_weights
 from provenance.canonical import digest
 from provenance.errors import EvidenceError
 from provenance.library.population import Bundle, Library, answers
 from provenance.library.relations import Relations
-from provenance.library.sketches import DIMENSIONS, scheme
+from provenance.library.sketches import CHANNELS, DIMENSIONS, scheme
 
 __all__ = ["FEWEST_PROMPTS", "Answered", "AnsweredModel", "Battery"]
 
@@ -30,6 +31,7 @@ _SHARE = 0.5  # of the models of a kind that must have answered a prompt
 
 Rows = NDArray[np.float32]
 Codes = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +225,10 @@ class Answered:
     def everything(self) -> Rows:
         """Mean answer of each model to each prompt, shape (models, prompts, d); NaN where none."""
         return self._means(np.ones(len(self.model), dtype=bool))
+
+    def weights(self) -> Floats:
+        """How much each prompt counts; it hangs on the models alone."""
+        return prompt_weights(self.everything(), self.units, CHANNELS)
 
     def first(self, draws: int) -> Rows:
         """Mean of the first draws of each model and prompt, shape (models, prompts, d)."""

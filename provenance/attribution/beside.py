@@ -74,6 +74,7 @@ class Beside:
             units_b=np.array([self.units[1], *own.units, *alone], dtype=np.int64),
             units=own.units,
             channels=CHANNELS,
+            weights=own.weights(),
         )
         score = np.where(found.prompts >= FEWEST_PROMPTS, found.score, np.nan)
         same = np.arange(1, len(rows))

@@ -7,19 +7,30 @@ sketches (`provenance.library.sketches`) or any other coordinates of answers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FEWEST_OTHERS", "UNKNOWN", "Likenesses", "fit_of_prompts", "likenesses"]
+__all__ = [
+    "FEWEST_OTHERS",
+    "UNKNOWN",
+    "Likenesses",
+    "fit_of_prompts",
+    "likenesses",
+    "prompt_weights",
+]
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.float32]
 Codes = NDArray[np.int64]
 UNKNOWN = -1  # the unit of a suspect
 FEWEST_OTHERS = 3  # units that a prompt's middle must rest on
+FEWEST_PAIRS = 10  # of members of different units, for a prompt to have a weight of its own
+WEIGHTS = (0.25, 4.0)
+_MEMBERS = 64
 _NOTHING = 1e-9
 _TOLERANCE = 1e-12
 
@@ -49,6 +60,7 @@ def likenesses(
     units_b: Codes,
     units: Codes,
     channels: Sequence[slice],
+    weights: Floats | None = None,
 ) -> Likenesses:
     """Mean cosine of the centred answers of two bundles to the same prompts.
 
@@ -63,6 +75,8 @@ def likenesses(
         Shapes (a,), (b,), (members,): codes of their units, from 0; `UNKNOWN` for a suspect.
     channels
         Parts of the d numbers; each has a cosine of its own, and all count alike.
+    weights
+        Shape (prompts,), above 0: how much each prompt counts (`prompt_weights`); None: all alike.
 
     Returns
     -------
@@ -72,12 +86,13 @@ def likenesses(
     Notes
     -----
     For prompt p, m_p is the mean answer of the population without the units of the two bundles,
-    every unit counting alike; s = mean over p and channels of cos(a_p − m_p, b_p − m_p). Members of
-    the compared units are left out for every pair in the same way, so a suspect is scored against
-    model k as k's own second bundle is. Unit: a pair of bundles; draws of one bundle are not
-    independent given the model's session. Null hypothesis that users of the score reject with it:
-    see `open_set` (suspect and k exchangeable) and `likeness` (suspect exchangeable with unrelated
-    models); the score itself has no known distribution and is calibrated on known pairs.
+    every unit counting alike; s is the mean of cos(a_p − m_p, b_p − m_p) over channels, and over
+    prompts with their weights. Members of the compared units are left out for every pair in the
+    same way, so a suspect is scored against model k as k's own second bundle is. Unit: a pair of
+    bundles; draws of one bundle are not independent given the model's session. Null hypothesis that
+    users of the score reject with it: see `open_set` (suspect and k exchangeable) and `likeness`
+    (suspect exchangeable with unrelated models); the score itself has no known distribution and is
+    calibrated on known pairs.
 
     What breaks it: answers that do not hang on the prompt lie to one side of every middle, and two
     such bundles are alike whoever wrote them (`fit_of_prompts` finds them); very short answers are
@@ -85,11 +100,69 @@ def likenesses(
     follows the double centring of kernels (Schölkopf, Smola & Müller 1998), with the middle of
     other units in place of the sample's own.
     """
-    total = np.zeros((len(a), len(b)))
+    total, weighed = np.zeros((len(a), len(b))), np.zeros((len(a), len(b)))
     times = np.zeros((len(a), len(b)), dtype=np.int64)
-    count = int(max(units.max(initial=0), units_a.max(initial=0), units_b.max(initial=0))) + 1
+    codes = (units_a, units_b, units)
+    for prompt, at, cosines, enough in _by_prompt(a, b, population, codes, channels):
+        weight = 1.0 if weights is None else float(weights[prompt])
+        total[at] += weight * cosines
+        weighed[at] += weight * enough
+        times[at] += enough
+    score = np.where(times > 0, total / np.maximum(weighed, _NOTHING), np.nan)
+    return Likenesses(score, times)
+
+
+def prompt_weights(population: Rows, units: Codes, channels: Sequence[slice]) -> Floats:
+    """How much each prompt should count: one over the spread of its likenesses between units.
+
+    To some prompts models answer much as they please, to others nearly alike; a likeness at the
+    first says less.
+
+    Parameters
+    ----------
+    population, units, channels
+        As in `likenesses`.
+
+    Returns
+    -------
+    ndarray
+        Shape (prompts,), within `WEIGHTS`, 1 at the median spread and where a prompt has fewer than
+        `FEWEST_PAIRS` pairs.
+
+    Notes
+    -----
+    The spread is that of cosines of centred answers, over pairs of members of different units, and
+    hangs on the population alone: bundles that are compared with it get the same weights, whoever
+    they are. At most `_MEMBERS` members are looked at. On 31 models it lifts the share found at 1%
+    false positives by 1 to 3 points (`benchmarks/_matched.py`).
+    """
+    chosen = np.unique(np.linspace(0, len(units) - 1, min(len(units), _MEMBERS)).astype(np.int64))
+    rows, own = population[chosen], units[chosen]
+    apart = own[:, None] < own[None, :]
+    spread = np.full(population.shape[1], np.nan)
+    for prompt, at, cosines, enough in _by_prompt(
+        rows, rows, population, (own, own, units), channels
+    ):
+        pairs = cosines[enough & apart[at]]
+        if len(pairs) >= FEWEST_PAIRS:
+            spread[prompt] = pairs.std()
+    if np.isnan(spread).all():
+        return np.ones(len(spread))
+    weights = np.nanmedian(spread) / np.maximum(spread, _NOTHING)
+    return np.clip(np.where(np.isnan(spread), 1.0, weights), *WEIGHTS)
+
+
+def _by_prompt(
+    a: Rows,
+    b: Rows,
+    population: Rows,
+    codes: tuple[Codes, Codes, Codes],
+    channels: Sequence[slice],
+) -> Iterator[tuple[int, tuple[NDArray[Any], ...], Floats, NDArray[np.bool_]]]:
+    """Each prompt: places of the bundles that answered it, cosines, and which have a middle."""
+    count = 1 + int(max(u.max(initial=0) for u in codes))
     # A last unit, without members, stands for the unknown one.
-    of_a, of_b = (np.where(u == UNKNOWN, count, u) for u in (units_a, units_b))
+    of_a, of_b, units = (np.where(u == UNKNOWN, count, u) for u in codes)
     for prompt in range(a.shape[1]):
         i, j = _there(a[:, prompt]), _there(b[:, prompt])
         members = _there(population[:, prompt])
@@ -98,12 +171,11 @@ def likenesses(
         means, present = _unit_means(population[members, prompt], units[members], count + 1)
         pair = _Pair(of_a[i], of_b[j], present)
         x, y = a[i, prompt].astype(np.float64), b[j, prompt].astype(np.float64)
-        found = sum(_cosines(x[:, c], y[:, c], means[:, c], pair) for c in channels)
-        at = np.ix_(i, j)
-        total[at] += np.where(pair.enough, found / len(channels), 0.0)
-        times[at] += pair.enough
-    score = np.where(times > 0, total / np.maximum(times, 1), np.nan)
-    return Likenesses(score, times)
+        found = np.zeros((len(i), len(j)))
+        for channel in channels:
+            found += _cosines(x[:, channel], y[:, channel], means[:, channel], pair)
+        enough = pair.enough
+        yield prompt, np.ix_(i, j), np.where(enough, found / len(channels), 0.0), enough
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,7 +168,7 @@ def score_matched(
     enrolled, stand_in = own.halves(1)
     if np.isnan(stand_in[..., 0]).all():
         return None
-    everything, units = own.everything(), own.units
+    everything, units, weights = own.everything(), own.units, own.weights()
     available = len(own.prompts)
     sizes = [n for n in sorted(set(prompts)) if n <= available]
     pieces = []
@@ -183,6 +183,7 @@ def score_matched(
                 units_b=units,
                 units=units,
                 channels=CHANNELS,
+                weights=weights[chosen],
             )
             kept = found.prompts >= max(FEWEST_PROMPTS, _SHARE * n)
             suspect, reference = np.nonzero(kept & ~np.isnan(found.score))

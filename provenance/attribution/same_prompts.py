@@ -159,7 +159,7 @@ def identify_matched(
         return None
     order = np.array([codes[key] for key in keys], dtype=np.int64)
     first, second = own.halves(placed.draws)
-    everything, units = own.everything(), own.units
+    everything, units, weights = own.everything(), own.units, own.weights()
 
     def scored(rows: Rows, of: NDArray[np.int64]) -> Floats:
         found = likenesses(
@@ -170,6 +170,7 @@ def identify_matched(
             units_b=units[order],
             units=units,
             channels=CHANNELS,
+            weights=weights,
         )
         return np.where(found.prompts >= _SHARE * len(own.prompts), found.score, np.nan)
 

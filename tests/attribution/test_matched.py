@@ -10,6 +10,7 @@ from provenance.attribution.matched import (
     UNKNOWN,
     fit_of_prompts,
     likenesses,
+    prompt_weights,
 )
 
 CHANNELS = (slice(0, 5), slice(5, 12))
@@ -126,3 +127,32 @@ def test_answers_in_random_order_fit_no_oftener_than_their_level():
         p = fit_of_prompts(answers.astype(np.float32), population, units, rng=rng, resamples=99)
         low += p <= 0.05
     assert low <= 20
+
+
+def test_prompts_to_which_answers_vary_more_count_less():
+    """Unrelated bundles; at half of the prompts few numbers carry all, so likenesses spread."""
+    rng = np.random.default_rng(6)
+    units = np.arange(30, dtype=np.int64)
+    population = rng.normal(size=(30, PROMPTS, D)).astype(np.float32)
+    population[:, :3, 1:5] *= 0.01
+    population[:, :3, 6:] *= 0.01
+    weights = prompt_weights(population, units, CHANNELS)
+    assert weights.shape == (PROMPTS,)
+    assert weights[:3].max() < 0.8 * weights[3:].min()
+    assert (weights > 0).all()
+    few = prompt_weights(population[:4], units[:4], CHANNELS)  # six pairs, none with a middle
+    assert np.array_equal(few, np.ones(PROMPTS))
+
+
+def test_weights_are_those_of_a_weighted_mean():
+    rng = np.random.default_rng(7)
+    units = np.arange(6, dtype=np.int64)
+    rows = bundles(rng, units, missing=0)
+    known = {"units_a": units, "units_b": units, "units": units, "channels": CHANNELS}
+    weights = rng.uniform(0.5, 2, PROMPTS)
+    alone = [
+        likenesses(rows[:, p : p + 1], rows[:, p : p + 1], rows[:, p : p + 1], **known).score
+        for p in range(PROMPTS)
+    ]
+    expected = np.average(alone, axis=0, weights=weights)
+    assert np.allclose(likenesses(rows, rows, rows, **known, weights=weights).score, expected)
