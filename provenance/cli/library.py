@@ -266,6 +266,14 @@ def export(
             "--space", metavar="DIGEST", help="Profiles in this space. Default: in all of them."
         ),
     ] = None,
+    answers: Annotated[
+        bool,
+        typer.Option(
+            "--answers",
+            help="With sketches of single answers, for suspects that answered the same prompts. "
+            "Whoever has a text can tell whether it is one of them.",
+        ),
+    ] = False,
     json: options.Json = False,
 ) -> None:
     """Write profiles to one file: counts, means, variances and labels, and not one text.
@@ -277,7 +285,7 @@ def export(
     from provenance.library.population import Library
     from provenance.library.population.exchange import export as write
 
-    done = write(Library.open(library), out, models=model or None, space=space)
+    done = write(Library.open(library), out, models=model or None, space=space, sketched=answers)
     if json:
         outcome.print_json(
             {

@@ -28,7 +28,7 @@ from provenance.library.sketches import DIMENSIONS, scheme, sketches
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["MOST_DRAWS", "MOST_PROMPTS", "Answers", "chosen", "load", "make"]
+__all__ = ["MOST_DRAWS", "MOST_PROMPTS", "Answers", "add", "chosen", "load", "make", "read"]
 
 MOST_PROMPTS = 128
 MOST_DRAWS = 4
@@ -111,6 +111,15 @@ def make(
     return len(missing)
 
 
+def add(library: Library, made: Iterable[Answers]) -> int:
+    """Take over sketches, as from another library; how many bundles had none."""
+    with locked(library.path):
+        done = _done(library)
+        rows = [_row(a) for a in made if a.bundle not in done]
+        _table(library).append(rows)
+    return len(rows)
+
+
 def load(library: Library, bundles: Iterable[Bundle]) -> dict[str, Answers]:
     """Sketches of some bundles, by bundle; those that have none are missing.
 
@@ -126,7 +135,7 @@ def load(library: Library, bundles: Iterable[Bundle]) -> dict[str, Answers]:
         {"bundles": [b.id for b in bundles]},
     )
     rows = [] if table is None else table.to_pylist()
-    return {str(row["bundle"]): _read(library, row) for row in rows}
+    return {str(row["bundle"]): read(library.path, row) for row in rows}
 
 
 def _made(bundle: Bundle, outputs: Iterable[Output]) -> Answers:
@@ -158,11 +167,12 @@ def _row(answers: Answers) -> dict[str, Any]:
     }
 
 
-def _read(library: Library, row: Mapping[str, Any]) -> Answers:
+def read(where: object, row: Mapping[str, Any]) -> Answers:
+    """Sketches from a row of a table, checked; ``where`` is named if they are not whole."""
     prompts, content = tuple(row["prompts"]), row["sketches"]
     if len(content) != len(prompts) * DIMENSIONS:
         raise EvidenceError(
-            f"the sketches of {row['bundle']} in {library.path} are {len(content)} bytes, expected "
+            f"the sketches of {row['bundle']} in {where} are {len(content)} bytes, expected "
             f"{len(prompts)} × {DIMENSIONS}: remove answers/ and calibrate again"
         )
     found = Answers(
@@ -172,7 +182,7 @@ def _read(library: Library, row: Mapping[str, Any]) -> Answers:
     )
     if found.digest != row["digest"]:
         raise TamperedEvidence(
-            f"the sketches of bundle {found.bundle} in {library.path} are not what was stored"
+            f"the sketches of bundle {found.bundle} in {where} are not what was stored"
         )
     return found
 

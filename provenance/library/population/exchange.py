@@ -4,13 +4,16 @@ A row a profile: the columns of `profiles.schema`, what is known of the bundle (
 the model's labels (``label``, JSON) and the digests of the prompts. The file's metadata names its
 format. Whoever receives it needs the space too (``spaces/DIGEST.npz``) to put outputs of his own
 beside them.
+
+Sketches of single answers (`population.answers`) go along only if they are asked for: three columns
+more, in the rows of one space. Whoever has a text can tell from them whether it is one of these.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +23,7 @@ from pydantic import ValidationError
 from provenance.battery import explain
 from provenance.errors import EvidenceError, TamperedEvidence, UsageError
 from provenance.evidence.files import file_digest
-from provenance.library.population import profiles
+from provenance.library.population import answers, profiles
 from provenance.library.population.library import Library
 from provenance.library.population.profiles import Profiles
 from provenance.library.population.records import Bundle
@@ -71,8 +74,11 @@ def export(
     *,
     models: Iterable[str] | None = None,
     space: str | None = None,
+    sketched: bool = False,
 ) -> Shared:
     """Write profiles, without texts, to one file; those of every space where none is named.
+
+    ``sketched``: with the sketches of answers that the library keeps.
 
     Raises
     ------
@@ -90,7 +96,12 @@ def export(
     wanted = list(models) if models is not None else None
     spaces: list[str | None] = [space] if space is not None else [*library.spaces()] or [None]
     parts = [library.profiles(s, models=wanted, check=True) for s in spaces]
-    tables = [table for found in parts for table in _tables(library, found)]
+    kept = answers.load(library, parts[0].bundles) if sketched else {}
+    tables = [
+        table
+        for found in parts
+        for table in _tables(library, found, kept if found is parts[0] else {})
+    ]
     table = pa.concat_tables(tables).replace_schema_metadata({_KEY: FORMAT})
     write_table(path, table)
     return Shared(
@@ -101,7 +112,9 @@ def export(
     )
 
 
-def _tables(library: Library, found: Profiles) -> Iterator[Any]:
+def _tables(
+    library: Library, found: Profiles, kept: Mapping[str, answers.Answers]
+) -> Iterator[Any]:
     import pyarrow as pa
 
     relations, prompts = library.relations(), library.prompts_of(found.bundles)
@@ -118,9 +131,36 @@ def _tables(library: Library, found: Profiles) -> Iterator[Any]:
                     "about": about.model_dump_json(),
                     "prompts": sorted(prompts[bundle.id]),
                     "label": label.model_dump_json(exclude_unset=True),
+                    **_sketches(kept.get(bundle.id)),
                 }
             )
         yield pa.Table.from_pylist(rows, schema=schema)
+
+
+def _sketches(found: answers.Answers | None) -> dict[str, Any]:
+    if found is None:
+        return {}
+    return {
+        "answers_prompts": list(found.prompts),
+        "answers_sketches": found.sketches.tobytes(),
+        "answers_digest": found.digest,
+    }
+
+
+def _answers(path: Path, rows: Sequence[Mapping[str, Any]]) -> list[answers.Answers]:
+    return [
+        answers.read(
+            path,
+            {
+                "bundle": row["bundle"],
+                "prompts": row["answers_prompts"],
+                "sketches": row["answers_sketches"],
+                "digest": row["answers_digest"],
+            },
+        )
+        for row in rows
+        if row.get("answers_digest") is not None
+    ]
 
 
 def take(library: Library, path: Path) -> Shared:
@@ -131,7 +171,7 @@ def take(library: Library, path: Path) -> Shared:
     UsageError
         If it is of a format that this version does not know.
     TamperedEvidence
-        If a profile does not have its digest.
+        If a profile, or the sketches of a bundle, do not have their digest.
     EvidenceError
         If a row is not what this tool writes.
     """
@@ -164,7 +204,10 @@ def take(library: Library, path: Path) -> Shared:
     own = library.relations().models
     library.label({k: v for k, v in labels.items() if k not in own})
     prompts = {r["bundle"]: r["prompts"] for r in rows}
+    kept = _answers(path, rows)
     library.add_foreign([(b, prompts[b.id]) for b in bundles], made)
+    if kept:
+        answers.add(library, kept)
     spaces = tuple(sorted({p.space for p in made}))
     return Shared(
         file_digest(path), len(made), len({(b.model, b.version) for b in bundles}), spaces
@@ -201,5 +244,8 @@ def _schema() -> Any:
             ("about", pa.string()),
             ("label", pa.string()),
             ("prompts", pa.list_(pa.string())),
+            ("answers_prompts", pa.list_(pa.string())),
+            ("answers_sketches", pa.large_binary()),
+            ("answers_digest", pa.string()),
         ]
     )

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from provenance.errors import EvidenceError, TamperedEvidence, UsageError
-from provenance.library.population import Library
+from provenance.library.population import Library, answers
 from provenance.library.population.exchange import export, is_shared, take
 from provenance.library.relations import Relation
 
@@ -119,3 +119,27 @@ def test_a_hostile_file_names_no_folder(full, tmp_path, column, value, says):
         take(other, file)
     assert other.bundles() == []
     assert {p.name for p in tmp_path.iterdir()} == {"models", "other", "shared.parquet"}
+
+
+def test_sketches_go_along_if_they_are_asked_for_and_are_checked(full, tmp_path):
+    answers.make(full)
+    export(full, tmp_path / "without.parquet")
+    export(full, tmp_path / "with.parquet", sketched=True)
+    first, second = Library.create(tmp_path / "first"), Library.create(tmp_path / "second")
+    take(first, tmp_path / "without.parquet")
+    assert answers.load(first, first.bundles()) == {}
+    take(second, tmp_path / "with.parquet")
+    take(second, tmp_path / "with.parquet")  # again: nothing doubles
+    ours, theirs = (answers.load(x, x.bundles()) for x in (full, second))
+    assert {k: v.digest for k, v in ours.items()} == {k: v.digest for k, v in theirs.items()}
+    table = pq.read_table(tmp_path / "with.parquet")
+    assert b"SECRETWORD" not in (tmp_path / "with.parquet").read_bytes()
+    rows = table.to_pylist()
+    rows[0]["answers_sketches"] = bytes(len(rows[0]["answers_sketches"]))
+    changed = tmp_path / "changed.parquet"
+    pq.write_table(
+        table.from_pylist(rows, schema=table.schema).replace_schema_metadata(table.schema.metadata),
+        changed,
+    )
+    with pytest.raises(TamperedEvidence, match="not what was stored"):
+        take(Library.create(tmp_path / "third"), changed)
