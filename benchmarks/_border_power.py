@@ -1,21 +1,27 @@
 """Power of border inputs at temperature 0, from the distributions that `_border.py` measured.
 
-One replicate is a study: a set of candidates, a pilot on the reference with new draws, the choice,
-the test. All tokens count: pilot and test on the reference's side, test on the suspect's.
+One replicate is a study: a set of candidates, a search on the reference with new draws, the test.
+All tokens and requests count: search and test on the reference's side, test on the suspect's.
 
-Rules, compared on the development sets and other suspects than those tested:
+Searches, compared on the development sets and other suspects than those tested:
 
-as shipped     `provenance.library.border`: rounds of draws at temperature 1, the better half stays
-falling        few draws at temperature 1; of the best, more at lower temperatures, which spread the
-               two favourites apart unless they tie: at .1 a lead of .1 nat is one of a nat
+cold             `provenance.library.border` as it ships: rounds at temperature .1, whoever
+                 alternates stays
+from 1 down      the same, its first rounds at temperature 1 and .3
+warm             all rounds at temperature 1: as it shipped until this was measured
+listed           by log probabilities: the most that any search of the same prompts can find
+
+The searches are the library's own functions; only the answers come from the distributions. Two
+ways to test: labels permuted within cells, and within pairs, as a live comparison assigns them.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,34 +34,37 @@ from provenance.stats.layout import CellDraws
 from provenance.stats.permutation import PermutationNull
 
 ALPHA, DRAWS = 0.01, 5
+NEAR_TIE = 0.1  # nats between the two favourites: about what 8-bit weights or 1% noise turn over
 Candidate = tuple[tuple[str, ...], NDArray[np.float64]]  # texts and shares of the likeliest tokens
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How border inputs are looked for: by `provenance.library.border.nearness` of the answers.
+    """How border inputs are looked for, and how often each is then asked.
 
     Attributes
     ----------
-    stages
-        (temperature, draws a candidate, candidates kept) one after the other.
+    cells, draws, temperatures
+        Of `provenance.library.border.rounds`.
+    tested
+        Draws a side and cell.
+    listed
+        Whether the reference lists log probabilities: then one token of each candidate is enough.
     """
 
-    stages: tuple[tuple[float, int, int], ...]
+    cells: int
+    draws: int = 16
+    temperatures: tuple[float | None, ...] = border.TEMPERATURES
+    tested: int = DRAWS
+    listed: bool = False
 
     @property
-    def tokens(self) -> int:
-        """Of the reference: pilots and test."""
-        sizes = [SIZE, *(kept for _, _, kept in self.stages)]
-        pilot = sum(size * n for size, (_, n, _) in zip(sizes, self.stages, strict=False))
-        return pilot + DRAWS * sizes[-1]
-
-
-def shipped(cells: int, draws: int) -> Rule:
-    """Rounds at temperature 1, as `provenance.library.border` plans them."""
-    plan = border.rounds(SIZE, cells, draws)
-    kept = [*(asked for asked, _ in plan[1:]), cells]
-    return Rule(tuple((1.0, each, keep) for (_, each), keep in zip(plan, kept, strict=True)))
+    def planned(self) -> int:
+        """Requests of the search, at most."""
+        if self.listed:
+            return SIZE
+        plan = border.rounds(SIZE, self.cells, self.draws, self.temperatures)
+        return sum(r.requests for r in plan)
 
 
 @cache
@@ -68,20 +77,30 @@ def shares(rung: str) -> dict[tuple[int, int], Candidate]:
     }
 
 
-def choose(number: int, rule: Rule, rng: np.random.Generator) -> list[int]:
-    """Prompts of a set that the pilot puts nearest the border."""
+def choose(number: int, rule: Rule, rng: np.random.Generator) -> tuple[list[int], int]:
+    """Prompts of a set that the search puts nearest the border, and the requests that it took."""
     base = shares("base")
-    left = list(range(SIZE))
-    counted: dict[int, Counter[str]] = {}
-    before = None
-    for temperature, draws, kept in rule.stages:
-        if temperature != before:  # draws at one temperature add up
-            counted, before = {prompt: Counter() for prompt in left}, temperature
+    if rule.listed:
+        tokens = {
+            str(i): dict(zip(("first", "second"), np.log(base[number, i][1]), strict=False))
+            for i in range(SIZE)
+        }
+        return [int(tie.cell) for tie in border.nearest_tokens(tokens, rule.cells)], SIZE
+    plan = border.rounds(SIZE, rule.cells, rule.draws, rule.temperatures)
+    left, sent = [str(i) for i in range(SIZE)], 0
+    answers: dict[str, list[str]] = {}
+    for before, now in zip([plan[0], *plan], plan, strict=False):
+        if sent:
+            given = {c: answers.get(c, []) for c in left}
+            left = border.survivors(given, now.candidates, rule.cells)
+        if now.temperature != before.temperature:
+            answers = {}
         for prompt in left:
-            counted[prompt] += _pilot(*base[number, prompt], temperature, draws, rng)
-        near = {prompt: border.nearness(tuple(counted[prompt].values())) for prompt in left}
-        left = sorted(left, key=lambda i: (-near[i], i))[:kept]
-    return left
+            drawn = _pilot(*base[number, int(prompt)], now.temperature or 1.0, now.draws, rng)
+            answers.setdefault(prompt, []).extend(drawn.elements())
+            sent += now.draws
+    ties = border.near_ties({c: answers[c] for c in left}, rule.cells)
+    return [int(tie.cell) for tie in ties], sent
 
 
 def _pilot(
@@ -106,8 +125,13 @@ def favourite(rung: str, number: int, prompt: int) -> str:
     return found[0][0]
 
 
-def p_of(sides: Sequence[tuple[Sequence[str], Sequence[str]]], rng: np.random.Generator) -> float:
-    """Exact test over the cells that are not constant, labels permuted within cells."""
+def p_of(
+    sides: Sequence[tuple[Sequence[str], Sequence[str]]],
+    rng: np.random.Generator,
+    *,
+    pairs: bool = False,
+) -> float:
+    """Exact test over the cells that are not constant, labels permuted within cells or pairs."""
     cells = []
     for reference, suspect in sides:
         both = [*reference, *suspect]
@@ -115,60 +139,96 @@ def p_of(sides: Sequence[tuple[Sequence[str], Sequence[str]]], rng: np.random.Ge
             continue
         codes = np.unique(both, return_inverse=True)[1]
         labels = np.repeat([False, True], [len(reference), len(suspect)])
-        cells.append(CellDraws(codes, (), labels, None))
+        block = np.tile(np.arange(len(reference)), 2) if pairs else None
+        cells.append(CellDraws(codes, (), labels, block))
     if not cells:
         return 1.0
     return total_variation(cells, null=PermutationNull(rng, 999)).p_value
 
 
+@dataclass(frozen=True, slots=True)
+class Replicate:
+    """A study of one suspect: cells that turned over, p-values, requests of the search."""
+
+    turned: int
+    p: float
+    p_in_pairs: float
+    sent: int
+    near: int
+
+
 def replicate(
     number: int, rule: Rule, suspects: Sequence[str], rng: np.random.Generator
-) -> dict[str, tuple[int, float]]:
-    """Cells that flip and p-value, suspect by suspect, after one pilot."""
-    chosen = choose(number, rule, rng)
+) -> dict[str, Replicate]:
+    """One search, then each suspect."""
+    chosen, sent = choose(number, rule, rng)
+    near = sum(lead(number, i) < NEAR_TIE for i in chosen)
     found = {}
     for suspect in suspects:
-        pairs = [(favourite("base", number, i), favourite(suspect, number, i)) for i in chosen]
-        p = p_of([([a] * DRAWS, [b] * DRAWS) for a, b in pairs], rng)
-        found[suspect] = (sum(a != b for a, b in pairs), p)
+        answers = [(favourite("base", number, i), favourite(suspect, number, i)) for i in chosen]
+        sides = [([a] * rule.tested, [b] * rule.tested) for a, b in answers]
+        found[suspect] = Replicate(
+            sum(a != b for a, b in answers),
+            p_of(sides, rng),
+            p_of(sides, rng, pairs=True),
+            sent,
+            near,
+        )
     return found
 
 
 def power(
-    rule: Rule, sets: Sequence[int], suspects: Sequence[str], pilots: int, seed: int
-) -> dict[str, dict]:
+    rule: Rule, sets: Sequence[int], suspects: Sequence[str], searches: int, seed: int
+) -> dict[str, Any]:
     """Share of studies that reject, with an interval over sets of prompts (bootstrap)."""
     rng = np.random.default_rng(seed)
-    flips: dict[str, NDArray[np.float64]] = {s: np.zeros((len(sets), pilots)) for s in suspects}
-    hits: dict[str, NDArray[np.float64]] = {s: np.zeros((len(sets), pilots)) for s in suspects}
-    for i, number in enumerate(sets):
-        for j in range(pilots):
-            for suspect, (flipped, p) in replicate(number, rule, suspects, rng).items():
-                flips[suspect][i, j], hits[suspect][i, j] = flipped, p <= ALPHA
+    runs = [[replicate(n, rule, suspects, rng) for _ in range(searches)] for n in sets]
     again = rng.integers(0, len(sets), (2_000, len(sets)))
-    found = {}
-    for suspect in suspects:
-        by_set = hits[suspect].mean(axis=1)
+
+    def mean(of: Callable[[Replicate], float], suspect: str) -> tuple[float, list[float]]:
+        by_set = np.array([np.mean([of(r[suspect]) for r in row]) for row in runs])
         low, high = np.quantile(by_set[again].mean(axis=1), [0.025, 0.975])
+        return round(float(by_set.mean()), 4), [round(float(low), 4), round(float(high), 4)]
+
+    sent, near = (mean(of, suspects[0])[0] for of in (lambda r: r.sent, lambda r: r.near))
+    found: dict[str, Any] = {
+        "requests_planned": rule.planned,
+        "requests_of_the_search": sent,
+        "near_ties_found": near,
+        "near_ties_per_1000_requests": round(1_000 * near / sent, 2),
+        "tokens_of_the_reference": round(sent + rule.cells * rule.tested),
+        "tokens_of_the_suspect": rule.cells * rule.tested,
+    }
+    for suspect in suspects:
+        share, interval = mean(lambda r: r.p <= ALPHA, suspect)
+        in_pairs, pairs_interval = mean(lambda r: r.p_in_pairs <= ALPHA, suspect)
         found[suspect] = {
-            "power": float(by_set.mean()),
-            "interval": [float(low), float(high)],
-            "cells_flipped": float(flips[suspect].mean()),
-            "first_pilots_only": float(hits[suspect][:, 0].mean()),
+            "power": share,
+            "interval": interval,
+            "power_in_pairs": in_pairs,
+            "interval_in_pairs": pairs_interval,
+            "cells_turned": mean(lambda r: r.turned, suspect)[0],
         }
     return found
 
 
-def two_engines(rule: Rule, pilots: int, seed: int) -> float:
+@cache
+def lead(number: int, prompt: int) -> float:
+    """How far the base's favourite leads the second, in nats."""
+    p = shares("base")[number, prompt][1]
+    return float(np.log(p[0] / p[1]))
+
+
+def two_engines(rule: Rule, searches: int, seed: int) -> float:
     """False alarms where each request of either side goes to one of two engines at random."""
     rng = np.random.default_rng(seed)
     alarms = []
     for number in MEASURED["other engine"]:
-        for _ in range(pilots):
+        for _ in range(searches):
             sides = []
-            for i in choose(number, rule, rng):
+            for i in choose(number, rule, rng)[0]:
                 answers = (favourite("base", number, i), favourite("other engine", number, i))
-                drawn = [answers[k] for k in rng.integers(0, 2, 2 * DRAWS)]
-                sides.append((drawn[:DRAWS], drawn[DRAWS:]))
+                drawn = [answers[k] for k in rng.integers(0, 2, 2 * rule.tested)]
+                sides.append((drawn[: rule.tested], drawn[rule.tested :]))
             alarms.append(p_of(sides, rng) <= ALPHA)
     return float(np.mean(alarms))

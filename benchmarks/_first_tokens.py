@@ -137,27 +137,32 @@ def _last_logits(model: Any, prompts: Sequence[Sequence[int]]) -> Any:
     return model.lm_head(hidden[torch.arange(len(rests)), last]).float()
 
 
-def greedy_texts(endpoint: str, cells: Sequence[Cell], tokens: int) -> list[tuple[str, int]]:
-    """Texts of a ``transformers:`` endpoint at temperature 0, and their tokens; prompts in batches.
+def greedy_texts(
+    endpoint: str, cells: Sequence[Cell], tokens: int, *, together: int = _ROWS
+) -> list[tuple[str, int]]:
+    """Texts of a ``transformers:`` endpoint at temperature 0, and their tokens.
 
-    Batches pad on the left, as servers do: rounding differs a little from prompts asked alone.
+    Prompts are asked ``together`` at a time. Batches pad on the left, as servers do: rounding
+    differs a little from prompts asked alone, or in other company.
     """
-    return asyncio.run(_continue(endpoint, cells, tokens))
+    return asyncio.run(_continue(endpoint, cells, tokens, together))
 
 
-async def _continue(endpoint: str, cells: Sequence[Cell], tokens: int) -> list[tuple[str, int]]:
+async def _continue(
+    endpoint: str, cells: Sequence[Cell], tokens: int, together: int
+) -> list[tuple[str, int]]:
     provider = create(Endpoint.parse(endpoint), environment=os.environ)
     if not isinstance(provider, TransformersProvider):
         raise SystemExit(f"{endpoint}: expected a transformers: endpoint")
     await provider.open()
     try:
-        return await provider._in_thread(_greedy, provider, cells, tokens)
+        return await provider._in_thread(_greedy, provider, cells, tokens, together)
     finally:
         await provider.aclose()
 
 
 def _greedy(
-    provider: TransformersProvider, cells: Sequence[Cell], tokens: int
+    provider: TransformersProvider, cells: Sequence[Cell], tokens: int, together: int
 ) -> list[tuple[str, int]]:
     import torch
 
@@ -168,8 +173,8 @@ def _greedy(
     ]
     stops = sorted(weights.stop_tokens)
     found: list[tuple[str, int]] = []
-    for start in range(0, len(prompts), _ROWS):
-        rows = prompts[start : start + _ROWS]
+    for start in range(0, len(prompts), together):
+        rows = prompts[start : start + together]
         width = max(map(len, rows))
         ids = torch.full((len(rows), width), stops[0])
         mask = torch.zeros((len(rows), width), dtype=torch.long)

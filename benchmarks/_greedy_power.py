@@ -15,10 +15,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from _border_power import p_of
+from numpy.typing import NDArray
+from scipy.stats import hypergeom
 
 FILE = Path(__file__).parent / "zoo" / "greedy.parquet"
 ALPHA = 0.01
-DESIGNS = ((4, 5), (6, 5), (12, 5), (20, 5), (12, 3), (20, 3))  # prompts, draws a side
+# Prompts, draws a side. 16 by 4 is the shipped battery, whose texts are half as long again.
+DESIGNS = ((4, 5), (6, 5), (12, 5), (20, 5), (12, 3), (20, 3), (16, 4), (16, 6), (6, 9))
+REPEATS = 40
 
 
 @cache
@@ -41,25 +45,49 @@ def turned(rung: str) -> float:
     return float(np.mean([base[p][0] != other[p][0] for p in base if p in other]))
 
 
-def power(rung: str, prompts: int, draws: int, studies: int, seed: int) -> dict:
-    """Share of studies that reject, prompts drawn anew for each."""
+@cache
+def rejections(prompts: int, draws: int, *, pairs: bool) -> tuple[float, ...]:
+    """Share of studies that reject, by the number of prompts that turned over.
+
+    Where both sides repeat themselves nothing else decides; what is drawn is the relabellings.
+    """
+    rng = np.random.default_rng([prompts, draws, pairs])
+    shares: list[float] = []
+    for turned_over in range(prompts + 1):
+        if shares[-2:] == [1.0, 1.0]:
+            shares.append(1.0)
+            continue
+        sides = [(["a"] * draws, ["b" if i < turned_over else "a"] * draws) for i in range(prompts)]
+        shares.append(
+            float(np.mean([p_of(sides, rng, pairs=pairs) <= ALPHA for _ in range(REPEATS)]))
+        )
+    return tuple(shares)
+
+
+def power(rung: str, prompts: int, draws: int, seed: int) -> dict:
+    """Share of studies that reject, prompts drawn from those recorded; intervals over prompts."""
     rng = np.random.default_rng(seed)
     base, other = texts("base"), texts(rung)
     shared = sorted(set(base) & set(other))
-    hits = []
-    for _ in range(studies):
-        chosen = rng.choice(shared, prompts, replace=False)
-        sides = [([base[p][0]] * draws, [other[p][0]] * draws) for p in chosen]
-        hits.append(p_of(sides, rng) <= ALPHA)
-    tokens = float(np.mean([base[p][1] for p in shared]))
-    return {
+    found = sum(base[p][0] != other[p][0] for p in shared)
+    again = rng.binomial(len(shared), found / len(shared), 2_000)
+
+    def share(turned_over: NDArray[np.int_], pairs: bool) -> NDArray[np.float64]:
+        k = np.arange(prompts + 1)
+        chance = hypergeom.pmf(k, len(shared), turned_over[:, None], prompts)
+        return chance @ np.array(rejections(prompts, draws, pairs=pairs))
+
+    row = {
         "rung": rung,
         "prompts": prompts,
         "draws": draws,
-        "tokens_a_side": round(prompts * draws * tokens),
-        "power": float(np.mean(hits)),
-        "studies": studies,
+        "tokens_a_side": round(prompts * draws * float(np.mean([base[p][1] for p in shared]))),
     }
+    for name, pairs in (("power", False), ("power_in_pairs", True)):
+        low, high = np.quantile(share(again, pairs), [0.025, 0.975])
+        row[name] = round(float(share(np.array([found]), pairs)[0]), 3)
+        row[name.replace("power", "interval")] = [round(float(low), 3), round(float(high), 3)]
+    return row
 
 
 def mixed_fleet(prompts: int, draws: int, studies: int, seed: int) -> float:

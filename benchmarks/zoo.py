@@ -58,6 +58,7 @@ LISTED = 60  # first tokens a cell whose shares are kept
 DISTANCES, FIRST = ZOO / "distances.json", ZOO / "first-tokens.parquet"
 GREEDY = ZOO / "greedy.parquet"
 GREEDY_PROMPTS, GREEDY_TOKENS = 3, 16  # prompts of each set of candidates
+GREEDY_APART = 5  # prompts in a batch of what is served again; the others are asked by 16
 Maker = Callable[[], str]
 
 
@@ -237,7 +238,9 @@ def record_greedy(name: str, endpoint: Maker) -> None:
     cells = [cell for s in _border.SETS[:20] for cell in _border.candidates()[s][:GREEDY_PROMPTS]]
     asked = endpoint()
     if asked.startswith("transformers:"):
-        found = greedy_texts(asked, cells, GREEDY_TOKENS)
+        # What is served again is served in other company: other batches, other padding.
+        together = {"together": GREEDY_APART} if name == _ladder.AGAIN else {}
+        found = greedy_texts(asked, cells, GREEDY_TOKENS, **together)
     else:
         asked = f"{asked},temperature=0"
         answers = asyncio.run(draw(asked, cells, [1] * len(cells), GREEDY_TOKENS, 0))
