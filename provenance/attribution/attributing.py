@@ -13,10 +13,10 @@ from typing import Any
 from provenance import __version__
 from provenance.attribution import conduct, describe
 from provenance.attribution.calibration import Assessed
-from provenance.attribution.change import Change
 from provenance.attribution.habits import between, rates
 from provenance.attribution.holding import Texts, covered, population_of
 from provenance.attribution.identification import FEWEST
+from provenance.attribution.itself import itself_reasons
 from provenance.attribution.known import Known
 from provenance.attribution.likeness import Likeness
 from provenance.attribution.likeness_reasons import (
@@ -27,6 +27,9 @@ from provenance.attribution.likeness_reasons import (
 from provenance.attribution.open_set import needed
 from provenance.attribution.origin import Coded
 from provenance.attribution.ranking import likeness_of, unranked
+from provenance.attribution.ratios import SAME_MODEL
+from provenance.attribution.related import why_none
+from provenance.attribution.steps import step_findings, step_reasons
 from provenance.attribution.strands import (
     PAIRS,
     Case,
@@ -86,6 +89,7 @@ def analyse_attribution(
     prompts = known.main.enrolled.prompts
     reference = next(o for o in others if o.role == "reference")
     others = [o for o in others if o is not reference]
+    own = Endpoint.parse(plan["endpoints"]["suspect"])
     texts: dict[Role, Texts] = {
         "suspect": Texts.of(transcript.completed("suspect"), cells, prompts),
         "reference": Texts.of(reference.records, reference.cells, prompts),
@@ -93,7 +97,7 @@ def analyse_attribution(
     case = case_of(texts, known, others, (str(reference.endpoint), plan["endpoints"]["suspect"]))
     weighed = {} if case is None else ratios_of(case, texts)
     alike = None if case is None else likeness_of(case, alpha)
-    moved = None if case is None else change_of(case, seed)
+    moved = None if case is None else change_of(case, others, seed)
     failed = {
         "suspect": len(transcript.failed("suspect")),
         "reference": sum(r.failure is not None for r in reference.records),
@@ -102,8 +106,11 @@ def analyse_attribution(
         "suspect": len(transcript.completed("suspect")),
         "reference": sum(r.completion is not None for r in reference.records),
     }
-    label, coded = _decide(case, texts, answered, failed, weighed, alike, alpha)
-    own = Endpoint.parse(plan["endpoints"]["suspect"])
+    beside: Coded = [
+        *itself_reasons(own, reference.endpoint, texts),
+        *step_reasons(moved, case, alpha),
+    ]
+    label, coded = _decide(case, texts, answered, failed, weighed, alike, alpha, beside)
     return StudyDocument(
         tool_version=__version__,
         created_utc=plan["created_utc"],
@@ -127,7 +134,7 @@ def analyse_attribution(
         ),
         findings=(
             *_likeness_findings(alike, case, alpha),
-            *_change_findings(moved, alpha),
+            *step_findings(moved, alpha),
         ),
         propositions=_propositions(weighed, case, alike),
         coverage=covered(plan, cells, transcript, texts["suspect"]).model_copy(
@@ -141,7 +148,7 @@ def analyse_attribution(
             {"suspect": conduct.pilot_answers(events, "suspect")},
         ),
         others=tuple(_other(o) for o in others),
-        population=_population(known, case, alike, alpha),
+        population=_population(known, case, alike, weighed, alpha),
         habits=() if case is None or not case.comparable else _habits(texts, case.known),
         alternatives=("same_training_data", "sibling", "reversed", "reformatted", "chance"),
         deviations=tuple(e["kind"] for e in events if e["kind"] in ("resumed", "torn_line")),
@@ -164,7 +171,9 @@ def _decide(
     weighed: Mapping[tuple[str, str], Assessed],
     alike: Likeness | None,
     alpha: float,
+    beside: Coded,
 ) -> tuple[Any, Coded]:
+    """The label, from the ratios alone, and the reasons; ``beside``: those that decide nothing."""
     for role in ROLES:
         if not texts[role].completions:
             if answered[role]:
@@ -174,8 +183,8 @@ def _decide(
             return "inconclusive", [("nothing_answered", values)]
     if case is None:
         have = min(len(t.completions) for t in texts.values())
-        return "inconclusive", [("too_few_outputs", {"have": have, "needed": FEWEST})]
-    coded = [*format_reasons(case), *likeness_reasons(case, alike, alpha)]
+        return "inconclusive", [("too_few_outputs", {"have": have, "needed": FEWEST}), *beside]
+    coded = [*beside, *format_reasons(case), *likeness_reasons(case, alike, alpha)]
     known = {pair: a for pair, a in weighed.items() if a.log10_lr is not None}
     if not known:
         why = next((a.why_not for a in weighed.values() if a.why_not), "")
@@ -192,10 +201,12 @@ def _decide(
     ]
     if strong:
         reasons: Coded = [("ratio_supports", _pair_values(p, a) | _threshold()) for p, a in strong]
-        return "supported", [*reasons, *coded]
+        worth = [said for _, a in strong for said in _worth(a)]
+        return "supported", [*reasons, *worth, *coded]
     pair, best = max(known.items(), key=lambda item: item[1].log10_lr or 0.0)
     assert best.log10_lr is not None
     values = _pair_values(pair, best)
+    coded = [*_worth(best), *coded]
     if all((a.interval or (0.0, 0.0))[1] <= CONTRADICTED for a in known.values()):
         return "not_supported", [("ratio_contradicts", values), *coded]
     if best.bounds is not None and best.bounds[1] < THRESHOLD:
@@ -206,6 +217,15 @@ def _decide(
 
 def _pair_values(pair: tuple[str, str], assessed: Assessed) -> dict[str, Any]:
     return {"hypothesis": pair[0], "against": pair[1], "log10_lr": assessed.log10_lr}
+
+
+def _worth(assessed: Assessed) -> Coded:
+    """How often such ratios misled on known pairs."""
+    known = assessed.known_pairs
+    if known is None:
+        return []
+    values = known.model_dump(exclude={"cllr", "cllr_floor"})
+    return [("misleading_ratios", values | {"same_units": assessed.n_same})]
 
 
 def _threshold() -> dict[str, Any]:
@@ -221,7 +241,7 @@ def _propositions(
     for pair in PAIRS:
         assessed = weighed.get(pair)
         if assessed is None:
-            why = "too_few_outputs" if case is None else "no_calibration"
+            why = _why_none(pair[0], case)
             found.append(Proposition(hypothesis=pair[0], against=pair[1], why_not=why))
         else:
             found.append(assessed.proposition(*pair))
@@ -234,6 +254,15 @@ def _propositions(
         Proposition(hypothesis="trained_on_outputs", against="common_third_source", why_not=taught),
         Proposition(hypothesis="mixed", against="whole", why_not="style_cannot_tell"),
     )
+
+
+def _why_none(hypothesis: str, case: Case | None) -> str:
+    if case is None:
+        return "too_few_outputs"
+    units: dict[str, list[str]] = {}
+    for model in case.known.main.enrolled.models:
+        units.setdefault(model.unit, []).append(model.name)
+    return why_none(hypothesis, units, case.known.relations)
 
 
 def _likeness_findings(
@@ -291,57 +320,19 @@ def _likeness_findings(
     return tuple(found)
 
 
-def _change_findings(moved: Change | None, alpha: float) -> tuple[Finding, ...]:
-    if moved is None:
-        return ()
-    shared: dict[str, Any] = {
-        "effect": moved.step,
-        "estimand": "mean step towards the reference, away from the controls, per prompt",
-        "alpha": alpha,
-        "n_suspect": moved.prompts,
-        "n_reference": moved.prompts,
-    }
-    found = [
-        Finding(
-            name="change",
-            p_value=moved.p_moved,
-            null="unchanged",
-            exactness="exact",
-            assumptions=("same_host_effect",),
-            method=(
-                "Before and after exchanged within each prompt; one-sided towards the reference"
-            ),
-            citation="Fisher 1935",
-            exploratory=True,
-            values={"resamples": moved.resamples, "enumerated": moved.enumerated},
-            **shared,
-        )
-    ]
-    if moved.rank is not None:
-        found.append(
-            Finding(
-                name="change_direction",
-                p_value=moved.rank,
-                null="reference_is_a_control",
-                exactness="calibrated",
-                method="Rank of the step towards the reference among the steps to each control",
-                exploratory=True,
-                values={"controls": list(moved.controls)},
-                **shared,
-            )
-        )
-    return tuple(found)
-
-
 def _population(
-    known: Known, case: Case | None, alike: Likeness | None, alpha: float
+    known: Known,
+    case: Case | None,
+    alike: Likeness | None,
+    weighed: Mapping[tuple[str, str], Assessed],
+    alpha: float,
 ) -> Population:
     """What the numbers rest on; of the suspect's genre, where the library states genres."""
     used = known if case is None else case.known
     return population_of(
         used,
         "" if case is None else case.genre,
-        case is None or case.comparable,
+        [a.bounds for pair, a in weighed.items() if pair == SAME_MODEL],
         alpha=alpha,
         calibration_bundles=0 if alike is None else alike.unrelated,
         decidable=alike is not None and alike.unrelated >= needed(alpha),

@@ -20,6 +20,7 @@ __all__ = ["Change", "change_towards"]
 
 Floats = NDArray[np.float64]
 RESAMPLES = 9_999
+LEVEL = 0.95  # of the interval of the step
 _ENUMERATED = 12  # prompts up to which every assignment of before and after is tried
 _TIE = 1e-9
 _BATCH = 2_000_000  # numbers held at once
@@ -34,6 +35,12 @@ class Change:
     step
         Mean over prompts of ⟨after − before, d⟩ / |d|, in units of the rows, where d leads from the
         mean of the controls to that of the reference: how far the suspect moved that way.
+    interval
+        Of the step, two-sided at `LEVEL`: exact if every prompt's term lies symmetrically about one
+        common step. None with prompts too few for the level.
+    way
+        Mean of ⟨reference − before, d⟩ / |d|: how far from the reference it was, measured alike.
+        Descriptive: d leads to this very reference, so it is a little too long.
     p_moved
         Of the null hypothesis that before and after are exchangeable within each prompt (nothing
         changed), one-sided towards the reference: exact, in (0, 1].
@@ -50,6 +57,8 @@ class Change:
     """
 
     step: float
+    interval: tuple[float, float] | None
+    way: float
     p_moved: float
     rank: float | None
     controls: tuple[float, ...]
@@ -102,12 +111,12 @@ def change_towards(
     suspect, and controls that lie beyond the reference on the way that the suspect went: from
     junk to plain prose, say, with human prose as control, true students step *back*
     (``benchmarks/student.py``). Controls should be what the suspect might else have become.
-    Source: Fisher 1935 (sign randomisation); Angrist & Pischke 2009, ch. 5.
+    Source: Fisher 1935 (sign randomisation); Hartigan 1969; Angrist & Pischke 2009, ch. 5.
     """
     _validate(before, after, reference, controls)
     step = after - before
     places = np.concatenate([reference[None], controls])
-    steps, terms = [], None
+    steps, terms, way = [], None, 0.0
     for i in range(len(places)):
         others = np.delete(places, i, axis=0).mean(axis=0)
         # One direction for all prompts: a single answer is a poor compass. It hangs on neither
@@ -118,14 +127,18 @@ def change_towards(
         steps.append(float(along.mean()))
         if i == 0:
             terms = along
+            gap = (reference - before).mean(axis=0)
+            way = float(gap @ direction / length) if length > 0 else 0.0
     assert terms is not None
-    p, used, enumerated = _signs(terms, rng, resamples)
+    p, interval, used, enumerated = _signs(terms, rng, resamples)
     rivals = np.array(steps[1:])
     rank = None
     if len(rivals) >= 2:
         rank = float((1 + np.sum(rivals >= steps[0] - _TIE)) / (len(rivals) + 1))
     return Change(
         step=steps[0],
+        interval=interval,
+        way=way,
         p_moved=p,
         rank=rank,
         controls=tuple(steps[1:]),
@@ -135,21 +148,47 @@ def change_towards(
     )
 
 
-def _signs(terms: Floats, rng: np.random.Generator, resamples: int) -> tuple[float, int, bool]:
+def _signs(
+    terms: Floats, rng: np.random.Generator, resamples: int
+) -> tuple[float, tuple[float, float] | None, int, bool]:
     observed = terms.sum()
     tolerance = _TIE * float(np.abs(terms).sum())
     n = len(terms)
     if n <= _ENUMERATED:
         signs = np.array(list(product((1.0, -1.0), repeat=n)))
-        reached = int(np.sum(signs @ terms >= observed - tolerance))
-        return reached / len(signs), len(signs), True
-    reached, left = 0, resamples
+        sums = signs @ terms
+        p = int(np.sum(sums >= observed - tolerance)) / len(signs)
+        # Without the first, which swaps nothing and stands for the data themselves.
+        return p, _typical(sums[1:], signs[1:].sum(axis=1), terms), len(signs), True
+    drawn, totals, left = [], [], resamples
     while left:
         batch = min(left, max(1, _BATCH // n))
         signs = rng.integers(0, 2, size=(batch, n), dtype=np.int8) * 2.0 - 1.0
-        reached += int(np.sum(signs @ terms >= observed - tolerance))
+        drawn.append(signs @ terms)
+        totals.append(signs.sum(axis=1))
         left -= batch
-    return (1 + reached) / (resamples + 1), resamples, False
+    sums = np.concatenate(drawn)
+    p = float((1 + np.sum(sums >= observed - tolerance)) / (resamples + 1))
+    return p, _typical(sums, np.concatenate(totals), terms), resamples, False
+
+
+def _typical(sums: Floats, totals: Floats, terms: Floats) -> tuple[float, float] | None:
+    """The steps that the swaps do not reject, from sums of signed terms and of signs.
+
+    With a step δ taken off, a swap of some prompts reaches the observed sum where the mean of their
+    terms is at most δ; so the ends are order statistics of these means.
+    """
+    rejected = int(np.floor((1 - LEVEL) / 2 * (len(sums) + 1)))
+    if rejected < 1:
+        return None
+    swapped = (len(terms) - totals) / 2
+    of_swapped = (terms.sum() - sums) / 2
+    some = swapped > 0
+    means = np.where(some, of_swapped / np.maximum(swapped, 1), -np.inf)
+    low = float(np.partition(means, rejected - 1)[rejected - 1])
+    means[~some] = np.inf
+    high = float(np.partition(means, len(means) - rejected)[len(means) - rejected])
+    return (low, high) if np.isfinite([low, high]).all() else None
 
 
 def _validate(before: Floats, after: Floats, reference: Floats, controls: Floats) -> None:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from provenance.attribution.identification import Scores, Suspect
 from provenance.attribution.known import Known
-from provenance.attribution.ratios import SAME_MODEL
 from provenance.battery import Cell
 from provenance.findings import Coverage, Population
 from provenance.library.parts import PARTS, prompt_digest
@@ -77,11 +76,20 @@ def other_genre(known: Known, genre: str) -> tuple[str, dict[str, Any]]:
     return "other_genre", {"genre": genre, "genres": list(known.main.enrolled.stated_genres)}
 
 
-def population_of(known: Known, genre: str, comparable: bool, **values: Any) -> Population:
-    """What a study's numbers rest on: names, scope and bounds of the library."""
+def population_of(
+    known: Known,
+    genre: str,
+    used: Iterable[tuple[float, float] | None],
+    **values: Any,
+) -> Population:
+    """What a study's numbers rest on: names and scope of the library.
+
+    ``used``: bounds of the grades that gave ratios for "the same model"; others of the library say
+    nothing about this case.
+    """
     enrolled = known.main.enrolled
     sides = [s.ratios for s in (known.main, known.plain) if s is not None and s.ratios is not None]
-    bounds = [b for r in sides if comparable and (b := r.bounds(SAME_MODEL, genre)) is not None]
+    bounds = [b for b in used if b is not None]
     return Population(
         name=enrolled.library,
         digest=enrolled.digest,

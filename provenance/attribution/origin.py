@@ -136,7 +136,7 @@ def analyse_identification(
             endpoints,
             {"suspect": conduct.pilot_answers(events, "suspect")},
         ),
-        population=_population(found, known, genre, comparable, alpha),
+        population=_population(found, known, genre, weighed, alpha),
         candidates=_candidates(found, enrolled, weighed, order),
         habits=()
         if habits is None or not order or not comparable
@@ -353,13 +353,17 @@ def _findings(found: Identification | None, alpha: float, known: Known) -> tuple
 
 
 def _population(
-    found: Identification | None, known: Known, genre: str, comparable: bool, alpha: float
+    found: Identification | None,
+    known: Known,
+    genre: str,
+    weighed: Mapping[int, Ratio],
+    alpha: float,
 ) -> Population:
     inclusion = None if found is None else found.inclusion
     return population_of(
         known,
         genre,
-        comparable,
+        [ratio.bounds for ratio in weighed.values()],
         alpha=alpha,
         calibration_bundles=0 if found is None else found.found.calibration,
         decidable=found is not None and found.found.decidable,

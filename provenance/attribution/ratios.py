@@ -8,7 +8,6 @@ from statistics import fmean
 from typing import Any
 
 from provenance.attribution.calibration import Assessed, Calibration, Case
-from provenance.attribution.calibration.scope import WORTHLESS
 from provenance.errors import SettingsError
 from provenance.library.population import Library
 from provenance.signatures.document import Document
@@ -152,17 +151,6 @@ class Ratios:
         of_genre = (told.genre in c.scope.genres for c in fitting)
         return next((a for a, own in zip(assessed, of_genre, strict=True) if own), assessed[0])
 
-    def bounds(self, pair: tuple[str, str], genre: str = "") -> tuple[float, float] | None:
-        """The widest bounds of the calibrations of a pair that cover a genre."""
-        found = [
-            g.bounds
-            for c in self.calibrations
-            if (c.hypothesis, c.against) == pair and (not c.scope.genres or genre in c.scope.genres)
-            for g in c.grades
-            if g.cllr is not None and g.cllr <= WORTHLESS
-        ]
-        return (min(b[0] for b in found), max(b[1] for b in found)) if found else None
-
     def same_model(
         self,
         score: float,
@@ -192,6 +180,7 @@ def _both(calibration: Calibration, assessed: Assessed, others: Sequence[Case]) 
         clipped=False,
         n_same=None,
         n_different=None,
+        known_pairs=None,
         why_not=f"For the texts of the reference: {why}",
     )
 

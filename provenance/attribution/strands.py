@@ -1,8 +1,8 @@
 """The strands of evidence of an attribution, each computed apart: ratios, change, and `ranking`.
 
-None is multiplied with another: they are read from the same texts, and how they depend on each
-other was not measured. Texts are compared as they stand; a suspect and a reference of unlike format
-are compared in the canonical view, or get no ratio where the library has no such space.
+None is multiplied with another: they depend on each other, and neither their product nor a fusion
+pays (``benchmarks/dependence.py``). Texts are compared as they stand; a suspect and a reference of
+unlike format are compared in the canonical view, or get no ratio where the library has none.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from provenance.transcript import Record, Role
 __all__ = [
     "PAIRS",
     "Case",
+    "NotMeasured",
     "OtherRole",
     "OtherTexts",
     "Sides",
@@ -55,6 +56,14 @@ class OtherTexts:
     records: tuple[Record, ...]
     cells: tuple[Cell, ...]
     root: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NotMeasured:
+    """A step that was asked for, on too few prompts that every side answered."""
+
+    prompts: int
+    needed: int = FEWEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,20 +221,22 @@ def ratios_of(case: Case, texts: Mapping[Role, Texts]) -> dict[tuple[str, str], 
     return found
 
 
-def change_of(case: Case, seed: int) -> Change | None:
+def change_of(case: Case, asked: Sequence[OtherTexts], seed: int) -> Change | NotMeasured | None:
     """On the prompts that before, after, the reference and every control answered.
 
     In the canonical view, if the library has it: a host that began to re-format is no change of
-    the model.
+    the model. None where no step was asked for.
     """
+    if "before" not in {other.role for other in asked}:
+        return None
     sides = case.plain or case.main
     before, after, controls = sides.of("before"), sides.of("after"), sides.of("control")
     if len(before) != 1 or len(after) != 1 or not controls:
-        return None
+        return NotMeasured(0)
     every = [before[0], after[0], sides.reference, *controls]
     shared = sorted(frozenset.intersection(*(s.prompts for s in every)))
     if len(shared) < FEWEST:
-        return None
+        return NotMeasured(len(shared))
     rows = [s.by_prompt(shared) for s in every]
     return change_towards(
         rows[0], rows[1], rows[2], np.array(rows[3:]), rng=np.random.default_rng([seed, 22])

@@ -109,7 +109,7 @@ def attribute(
     made = study.prepare_attribution(
         study.side_of(suspect, config), others, library, settings, space, genre
     )
-    for warning in prepared.warnings(made.prepared):
+    for warning in (*made.warnings, *prepared.warnings(made.prepared)):
         print(f"warning: {for_terminal(warning, 500)}", file=sys.stderr)
     for plan in made.plans():
         confirm(plan.hosts, plan.estimate, yes=settings.yes)

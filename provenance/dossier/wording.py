@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from provenance.dossier import origin_reasons as _origin_reasons  # noqa: F401  registers codes
+from provenance.dossier import strand_reasons as _strand_reasons  # noqa: F401  registers codes
 from provenance.dossier.host_reasons import anchors_note, band_note
 from provenance.dossier.numbers import counted, percent, significant
 from provenance.dossier.reasons import CAUSES, NOT_THE_SAME, codes, parameters, reason

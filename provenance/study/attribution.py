@@ -11,10 +11,12 @@ from typing import Any
 
 from provenance import dossier
 from provenance.attribution.attributing import analyse_attribution
+from provenance.attribution.itself import one_endpoint
 from provenance.attribution.strands import OtherRole, OtherTexts
 from provenance.battery import Cell
 from provenance.endpoint import Endpoint
 from provenance.errors import EvidenceError, UsageError
+from provenance.evidence.others import noted_others
 from provenance.evidence.store import Store, is_store
 from provenance.findings import StudyDocument
 from provenance.providers.base import Provider
@@ -31,6 +33,10 @@ from provenance.study.waiting import tell, wait
 from provenance.transcript import Transcript
 
 _BESIDE = ("control", "sibling")
+_SHOULD_BE = {
+    "control": "a control is a third model, known to be unrelated to the reference",
+    "sibling": "a sibling is another model with the suspect's base, made without the reference",
+}
 FOLDER = "others"  # in the study's store: one store an endpoint beside the suspect
 
 
@@ -41,6 +47,17 @@ class Attribution:
     prepared: Prepared
     others: tuple[tuple[OtherRole, Endpoint | Provider], ...]
     battery: str  # for live endpoints, where none is named
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What to know before anything is asked."""
+        reference = next(_endpoint(side) for role, side in self.others if role == "reference")
+        if not one_endpoint(self.prepared.endpoints["suspect"], reference):
+            return ()
+        return (
+            f"suspect and reference are the same endpoint ({reference.label}): it will be compared "
+            "with itself, which says nothing about any other model",
+        )
 
     def plans(self) -> list[Prepared]:
         """What every endpoint will be asked, the suspect first."""
@@ -157,8 +174,8 @@ def prepare_attribution(
     Raises
     ------
     UsageError
-        If only one of before and after is named, there is no control for them, or a control is
-        one of the sides.
+        If only one of before and after is named, there is no control for them, a control or a
+        sibling is one of the sides, or a recording would be compared with itself.
     """
     roles = [role for role, _ in others]
     if ("before" in roles) != ("after" in roles):
@@ -181,16 +198,46 @@ def prepare_attribution(
 def _require_apart(
     suspect: Endpoint | Provider, others: Sequence[tuple[OtherRole, Endpoint | Provider]]
 ) -> None:
-    """A step is measured away from the controls: away from itself every change leads."""
-    sides = {str(_endpoint(side)): str(role) for role, side in others if role not in _BESIDE}
-    sides[str(_endpoint(suspect))] = "suspect"  # which is often what stands for "after", too
+    """A recording against itself shows nothing, and a step away from itself leads everywhere."""
+    # The suspect first: often it stands for "after", too.
+    sides: dict[str, Endpoint] = {"suspect": _endpoint(suspect)}
+    sides |= {role: _endpoint(side) for role, side in others if role not in _BESIDE}
+    if _one_recording(sides["suspect"], sides["reference"]):
+        raise UsageError(
+            f"suspect and reference are the same recording, {sides['suspect']}: a recording that "
+            "is compared with itself shows nothing. Record the suspect anew (`provenance sample`), "
+            "or name a recording of another model with --reference"
+        )
+    if "before" in sides and _one(sides["before"], sides["after"]):
+        raise UsageError(
+            f"before and after are the same, {sides['before']}: name a recording from before the "
+            "date in question, and one from after it"
+        )
     for role, side in others:
-        named = str(_endpoint(side))
-        if role == "control" and named in sides:
-            raise UsageError(
-                f"{named} is named as a control and as {sides[named]}: a control is a third model, "
-                "known to be unrelated to the reference"
-            )
+        if role not in _BESIDE:
+            continue
+        own = _endpoint(side)
+        # A sibling may be what the suspect was before.
+        known = sides if role == "control" else {k: sides[k] for k in ("suspect", "reference")}
+        there = next((name for name, other in known.items() if _one(own, other)), None)
+        if there is not None:
+            raise UsageError(f"{own} is named as a {role} and as {there}: {_SHOULD_BE[role]}")
+
+
+def _one(one: Endpoint, other: Endpoint) -> bool:
+    return one == other or _one_recording(one, other)
+
+
+def _one_recording(one: Endpoint, other: Endpoint) -> bool:
+    """Whether both replay the same answers: one file, or stores with one root."""
+    if not one.provider == other.provider == "replay":
+        return False
+    if one.option("model") != other.option("model"):
+        return False
+    paths = [Path(endpoint.model) for endpoint in (one, other)]
+    if all(map(is_store, paths)):
+        return Store.open(paths[0]).root == Store.open(paths[1]).root
+    return os.path.realpath(paths[0]) == os.path.realpath(paths[1])
 
 
 def conclude_attribution(made: Attribution, progress: ProgressCallback | None = None) -> Study:
@@ -265,17 +312,13 @@ def analysed(store: Store) -> StudyDocument:
         If the store of one of the other endpoints is missing.
     """
     others = []
-    for event in store.notes():
-        if event["kind"] != "other":
-            continue
-        values = event["values"]
-        path = store.path / FOLDER / values["folder"]
-        if not is_store(path):
-            raise EvidenceError(f"{path} is missing: the store of the {values['role']}")
-        with Store.open(path) as other:
+    for noted in noted_others(store):
+        if not is_store(noted.path):
+            raise EvidenceError(f"{noted.path} is missing: the store of the {noted.role}")
+        with Store.open(noted.path) as other:
             others.append(
                 OtherTexts(
-                    role=values["role"],
+                    role=noted.role,
                     endpoint=Endpoint.parse(other.plan["endpoints"]["suspect"]),
                     records=tuple(Transcript(other.records())),
                     cells=tuple(Cell.model_validate(c) for c in other.battery["cells"]),

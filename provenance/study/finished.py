@@ -49,10 +49,12 @@ class Study:
 
     @property
     def unanswered(self) -> tuple[str, ...]:
-        """Sides that were asked and gave no answer at all."""
+        """Sides that were asked and gave no answer; where texts are compared, no text."""
         coverage = self.document.coverage
         asked = ("suspect",) if self.document.question == "identify" else ("reference", "suspect")
-        return tuple(role for role in asked if getattr(coverage, role) == 0)
+        reasons = self.document.verdict.reasons
+        empty = {r.values["side"] for r in reasons if r.code == "only_empty_answers"}
+        return tuple(role for role in asked if getattr(coverage, role) == 0 or role in empty)
 
     def frame(self, name: FrameName = "cells") -> pd.DataFrame:
         """A pandas frame: ``cells`` (a row a category), ``findings``, or ``completions``."""

@@ -62,6 +62,53 @@ def test_no_change_is_rejected_no_more_often_than_alpha(prompts: int) -> None:
     assert 0.4 < p.mean() < 0.6
 
 
+def test_the_interval_is_that_of_an_enumeration_by_hand() -> None:
+    """Its ends are means of terms over subsets of prompts.
+
+    Null: a step δ, with terms symmetric about it; unit: a prompt; source: Hartigan 1969. With 8
+    prompts 255 subsets part the line into 256 intervals that are equally likely to hold δ; at 95%
+    six at each end are left out. Breaks if the empty subset counts, or an end is off by one.
+    """
+    rng = np.random.default_rng(12)
+    before, after, reference, controls = _models(rng, 8, 0.4, controls=3)
+    found = change_towards(before, after, reference, controls, rng=rng)
+    direction = (reference - controls.mean(axis=0)).mean(axis=0)
+    terms = (after - before) @ direction / np.linalg.norm(direction)
+    subsets = [np.array(s, dtype=bool) for s in product((False, True), repeat=8)]
+    means = sorted(terms[s].mean() for s in subsets if s.any())
+    assert len(means) == 255
+    assert found.interval == pytest.approx((means[5], means[-6]))
+    assert found.way == pytest.approx(
+        (reference - before).mean(axis=0) @ direction / np.linalg.norm(direction)
+    )
+
+
+@pytest.mark.parametrize("prompts", [8, 40])
+def test_the_interval_holds_the_step_as_often_as_it_says(prompts: int) -> None:
+    """Also with heavy tails.
+
+    Estimand: the step that all prompts share; sampling: terms symmetric about it, independent over
+    prompts; unit: a prompt; source: Hartigan 1969. Breaks if the terms are skewed.
+    """
+    rng = np.random.default_rng(13)
+    runs, held, step = 600, 0, 0.7
+    reference = np.tile([1.0, 0.0], (prompts, 1))
+    controls = np.zeros((1, prompts, 2))
+    for _ in range(runs):
+        before = rng.standard_t(3, size=(prompts, 2))
+        after = before + rng.standard_t(3, size=(prompts, 2)) + np.array([step, 0.0])
+        found = change_towards(before, after, reference, controls, rng=rng, resamples=399)
+        assert found.interval is not None
+        held += found.interval[0] <= step <= found.interval[1]
+    assert 0.93 < held / runs < 0.975
+
+
+def test_too_few_prompts_have_no_interval() -> None:
+    """Of 4 prompts 15 subsets are too few for 2.5% at an end."""
+    rng = np.random.default_rng(14)
+    assert change_towards(*_models(rng, 4, 0.4, controls=3), rng=rng).interval is None
+
+
 def test_a_change_that_leads_elsewhere_has_no_low_rank() -> None:
     """After moves towards one of the controls: it moved, but not to the reference."""
     rng = np.random.default_rng(4)

@@ -76,6 +76,23 @@ VALUES: dict[str, Any] = {
     "when_utc": "2026-11-20T09:30:11+00:00",
     "bundle_rate": 0.55,
     "bundles": 31,
+    "step": -0.42,
+    "interval": [-1.1, 0.3],
+    "level": 0.95,
+    "way": 2.4,
+    "prompts": 90,
+    "controls": ["model-a", "model-b"],
+    "rank": 0.33,
+    "view": "canonical",
+    "outputs": 10,
+    "same_units": 9.0,
+    "same_below_1": 0.29,
+    "same_below_1_upper": 0.61,
+    "different_above_1": 0.393,
+    "different_above_1_upper": 0.676,
+    "endpoint": "host/gpt-x",
+    "shared": 12,
+    "of": 14,
 }
 FORBIDDEN = re.compile(
     r"\b(match\w*|identif\w*|prov(e|es|en|ed|ing)|certain\w*|confiden\w*)\b", re.I

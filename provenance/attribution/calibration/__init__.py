@@ -1,15 +1,15 @@
 """Calibration: from scores of known pairs to likelihood ratios that carry their bounds.
 
 ``pairs.py`` known pairs and their effective numbers, ``fit.py`` the line, ``scope.py`` what is
-covered, ``calibration.py`` grades and assessment, ``metrics.py`` how good ratios are, ``curves.py``
-what is drawn of them.
+covered, ``calibration.py`` grades and assessment, ``assessed.py`` what comes of it, ``metrics.py``
+how good ratios are, ``curves.py`` what is drawn of them.
 """
 
 from __future__ import annotations
 
 from provenance.attribution.calibration import metrics
+from provenance.attribution.calibration.assessed import Assessed
 from provenance.attribution.calibration.calibration import (
-    Assessed,
     Calibration,
     Grade,
     shuffled_control,

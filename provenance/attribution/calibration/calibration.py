@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from provenance.attribution.calibration.assessed import Assessed
 from provenance.attribution.calibration.curves import Curves
 from provenance.attribution.calibration.fit import fit_line, resampled_lines
-from provenance.attribution.calibration.metrics import cllr, cllr_floor, cllr_min, misleading
+from provenance.attribution.calibration.metrics import (
+    cllr,
+    cllr_floor,
+    cllr_min,
+    misleading,
+    upper_limit,
+)
 from provenance.attribution.calibration.pairs import (
     Pairs,
     effective_different,
@@ -21,7 +27,7 @@ from provenance.attribution.calibration.pairs import (
 from provenance.attribution.calibration.scope import WORTHLESS, Across, Case, Scope
 from provenance.canonical import digest
 from provenance.errors import SettingsError, UsageError
-from provenance.findings import EffectiveUnits, Proposition
+from provenance.findings import KnownPairs
 from provenance.transcript import Frozen
 
 __all__ = [
@@ -74,42 +80,21 @@ class Grade(Frozen):
         """Smallest and largest log10 ratio that the pairs support."""
         return -float(np.log10(self.n_same + 1)), float(np.log10(self.n_different + 1))
 
-
-@dataclass(frozen=True, slots=True)
-class Assessed:
-    """A log10 likelihood ratio with all that must stand beside it, or why there is none."""
-
-    log10_lr: float | None
-    interval: tuple[float, float] | None
-    bounds: tuple[float, float] | None
-    clipped: bool
-    calibration: str
-    population: str
-    n_same: float | None
-    n_different: float | None
-    why_not: str | None
-
-    @property
-    def assessed(self) -> bool:
-        """Whether there is a ratio."""
-        return self.log10_lr is not None
-
-    def proposition(self, hypothesis: str, against: str) -> Proposition:
-        """As it stands in a study document."""
-        low, high = self.bounds or (None, None)
-        return Proposition(
-            hypothesis=hypothesis,
-            against=against,
-            log10_lr=self.log10_lr,
-            sensitivity_interval=self.interval,
-            bound_low=low,
-            bound_high=high,
-            clipped=self.clipped,
-            calibration=self.calibration,
-            population=self.population,
-            n_effective=EffectiveUnits(same=self.n_same, different=self.n_different),
-            assessed=self.assessed,
-            why_not=self.why_not,
+    def known_pairs(self, units: int) -> KnownPairs | None:
+        """How often ratios misled on known pairs; None where none could be tested."""
+        above, upper = self.misleading_above_1, self.misleading_upper_1
+        if self.cllr is None or self.curves is None or above is None or upper is None:
+            return None
+        below = self.curves.below_one
+        return KnownPairs(
+            outputs=self.outputs,
+            units=units,
+            same_below_1=below,
+            same_below_1_upper=upper_limit(below, self.n_same),
+            different_above_1=above,
+            different_above_1_upper=upper,
+            cllr=self.cllr,
+            cllr_floor=self.floor,
         )
 
 
@@ -258,13 +243,14 @@ class Calibration(Frozen):
             n_same=grade.n_same,
             n_different=grade.n_different,
             why_not=None,
+            known_pairs=grade.known_pairs(len(self.units)),
         )
 
     def summary(self) -> list[dict[str, Any]]:
         """One row a grade, for tables."""
         return [
             {k: v for k, v in g.model_dump().items() if k not in ("lines", "curves")}
-            | {"bounds": g.bounds}
+            | {"bounds": g.bounds, "same_below_1": None if g.curves is None else g.curves.below_one}
             for g in self.grades
         ]
 

@@ -31,6 +31,11 @@ class Curves(Frozen):
     cost_min: tuple[float, ...]
     cost_nothing: tuple[float, ...]
 
+    @property
+    def below_one(self) -> float:
+        """Share of same-source pairs whose ratio is below 1: misleading. The middle point is 1."""
+        return round(1 - self.same[len(self.same) // 2], 4)
+
     @classmethod
     def of(cls, same: Floats, different: Floats) -> Curves:
         """From log10 ratios, as reported (clipped); rounded to four digits after the point."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from provenance.dossier import figures, wording
 from provenance.dossier.blocks import (
     Bar,
@@ -64,6 +66,7 @@ def propositions(document: StudyDocument) -> list[Block]:
         )
         rows = tuple(_ratio(p) for p in assessed)
         blocks.append(Table("Calibrated likelihood ratios.", columns, rows))
+        blocks += _worth(assessed)
     if silent:
         pairs = (Column("Not assessed", "text", 1), Column("Why not", "text", 1.4))
         reasons = tuple(
@@ -71,6 +74,38 @@ def propositions(document: StudyDocument) -> list[Block]:
         )
         blocks.append(Table("What this study cannot speak to.", pairs, reasons))
     return blocks
+
+
+def _worth(assessed: Sequence[Proposition]) -> list[Block]:
+    """How often ratios of the same calibrations misled on known pairs."""
+    known = [(p, p.known_pairs) for p in assessed if p.known_pairs is not None]
+    if not known:
+        return []
+    columns = (
+        Column("Hypothesis against alternative", "text", 2),
+        Column("Outputs", "number", 0),
+        Column("Units", "number", 0),
+        Column("Below 1 where it holds", "number", 1),
+        Column("Above 1 for different makers", "number", 1),
+        Column("Cllr (least possible)", "number", 0),
+    )
+    rows = tuple(
+        (
+            _pair(p),
+            f"{k.outputs:,}",
+            f"{k.units:,}",
+            f"{percent(k.same_below_1)} (limit {percent(k.same_below_1_upper)})",
+            f"{percent(k.different_above_1)} (limit {percent(k.different_above_1_upper)})",
+            f"{significant(k.cllr)} ({significant(k.cllr_floor)})",
+        )
+        for p, k in known
+    )
+    caption = (
+        "Misleading evidence: how often such ratios spoke for the wrong side, on known pairs whose "
+        "units took no part in the fit. Limits are one-sided, 95%, over the effective pairs. Cllr: "
+        "mean cost in bits; 1 says nothing."
+    )
+    return [Table(caption, columns, rows)]
 
 
 def families(document: StudyDocument) -> list[Block]:

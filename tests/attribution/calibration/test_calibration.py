@@ -243,6 +243,39 @@ def test_what_is_drawn_agrees_with_what_is_printed() -> None:
     assert grade.misleading_above_10 < grade.misleading_upper_10 <= 1
 
 
+def test_misleading_evidence_of_both_kinds_stands_beside_a_ratio() -> None:
+    """Counted again from the validated ratios.
+
+    Estimand: share of known pairs of one model with a ratio below 1, of units that took no part in
+    the fit; limit: Clopper-Pearson over units with such a pair. Breaks if it is read from the fit
+    itself, or at another point of the curve.
+    """
+    pairs = population(np.random.default_rng(17), 12, 3, apart=1.0)
+    folds = {int(u): i % 3 for i, u in enumerate(pairs.units)}
+    made = Calibration.fit(
+        {25: pairs},
+        name="n",
+        hypothesis="same_weights",
+        against="none_of_these",
+        scope=Scope(),
+        population="p",
+        rng=np.random.default_rng(18),
+        folds=folds,
+        units=[f"u{u}" for u in pairs.units],
+    )
+    tested = validated(pairs, folds)
+    assert tested is not None
+    below = float(np.mean(tested[0] < 0))
+    assert below > 0.02
+    known = made.assess(0.0, Case(outputs=30)).known_pairs
+    assert known is not None
+    assert known.same_below_1 == pytest.approx(below, abs=1e-4)
+    assert known.same_below_1_upper == pytest.approx(metrics.upper_limit(below, 12), abs=1e-3)
+    assert known.different_above_1 == pytest.approx(float(np.mean(tested[1] > 0)))
+    assert (known.outputs, known.units) == (25, 12)
+    assert made.assess(0.0, Case(outputs=3)).known_pairs is None
+
+
 def test_of_two_that_cover_a_case_the_better_one_on_known_pairs_speaks() -> None:
     rng = np.random.default_rng(15)
     good, poor = (fitted(population(rng, 14, 2, apart=a)) for a in (4.0, 1.0))
@@ -253,10 +286,6 @@ def test_of_two_that_cover_a_case_the_better_one_on_known_pairs_speaks() -> None
         assessed = found.weigh(pair, score, (100, 100), told)
         assert assessed is not None
         assert assessed.calibration == "b"
-    assert found.bounds(pair) == (
-        min(c.grades[0].bounds[0] for c in named),
-        max(c.grades[0].bounds[1] for c in named),
-    )
     assert found.weigh(("derived", "none_of_these"), 1.0, (100, 100), told) is None
 
 

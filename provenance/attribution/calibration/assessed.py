@@ -1,0 +1,49 @@
+"""What a calibration says of one case."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from provenance.findings import EffectiveUnits, KnownPairs, Proposition
+
+__all__ = ["Assessed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Assessed:
+    """A log10 likelihood ratio with all that must stand beside it, or why there is none."""
+
+    log10_lr: float | None
+    interval: tuple[float, float] | None
+    bounds: tuple[float, float] | None
+    clipped: bool
+    calibration: str
+    population: str
+    n_same: float | None
+    n_different: float | None
+    why_not: str | None
+    known_pairs: KnownPairs | None = None
+
+    @property
+    def assessed(self) -> bool:
+        """Whether there is a ratio."""
+        return self.log10_lr is not None
+
+    def proposition(self, hypothesis: str, against: str) -> Proposition:
+        """As it stands in a study document."""
+        low, high = self.bounds or (None, None)
+        return Proposition(
+            hypothesis=hypothesis,
+            against=against,
+            log10_lr=self.log10_lr,
+            sensitivity_interval=self.interval,
+            bound_low=low,
+            bound_high=high,
+            clipped=self.clipped,
+            calibration=self.calibration,
+            population=self.population,
+            n_effective=EffectiveUnits(same=self.n_same, different=self.n_different),
+            known_pairs=self.known_pairs,
+            assessed=self.assessed,
+            why_not=self.why_not,
+        )
