@@ -12,11 +12,15 @@ from provenance.transcript import ROLES, Role
 # Name of the panel test among the families.
 PANEL = "panel"
 # Level at which hosts are taken to change the anchors: easily reached, since that only withholds.
-# One anchor, 8 cells × 12 draws, α .05, 300 simulated studies, those that reject (chosen on other
-# seeds): a difference stood in 3% where the hosts did the same to both models (in 9% where they
-# did so little that a third of studies rejected), and in 78% where another model answered and the
-# hosts changed nothing; 45% if the difference in differences alone counted. Three anchors: 1, 11
-# and 88%.
+# It was chosen once on simulations, and looked at again on other seeds by ``benchmarks/anchors.py``
+# (8 cells × 12 draws, 1,000 studies a row, 250 where another model answers; rates at α .05):
+# - the hosts move both models by the same step, large or small: "different" in 2 to 4% of studies,
+#   with one anchor or three, of 4 to 87% that reject;
+# - they do the same to models with other favourites, so that the steps differ: 4 to 8%, above α
+#   where the effect is large (.078; .033 at α .01). What anchors assume is the step, not the act;
+# - they move the suspect twice as far as the anchors: 23%. No anchor can see that;
+# - another model answers: 80% with one anchor, 93% with three, of 96% that reject; with a host
+#   effect on top 60 to 68 and 79 to 81%.
 HOST_EFFECT_SEEN = 0.5
 
 Reasons = list[tuple[str, dict[str, Any]]]

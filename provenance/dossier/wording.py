@@ -121,6 +121,10 @@ LIMITS: dict[str, str] = {
     "power_unknown": (
         "What the plan could have seen is unknown: no panel of substitutes covers these cells."
     ),
+    "anchors_apart": (
+        "Anchors were not asked when the suspect was, or it is not known when: what a host changed "
+        "in between passes for a difference of the suspect, or hides one."
+    ),
     "no_order": "The recording keeps no times, so order and repetition could not be examined.",
     "likelihood_direction": (
         "Which way the likelihood differs is a hint and no test: several causes move it the same "
@@ -281,7 +285,8 @@ ANCHORS = (
 )
 ANCHORS_LIMIT = (
     "A host can serve an anchor otherwise on purpose, to excuse the suspect; this would show here "
-    "as a large distance of the anchor. Anchors were asked after the suspect, not beside it."
+    "as a large distance of the anchor. And one act of a host moves models with other favourite "
+    "answers otherwise: the nearer an anchor's answers are to the suspect's, the more it says."
 )
 BAND = (
     "The benign band holds pairs of hosts that are known to serve the same weights. Each group of "
