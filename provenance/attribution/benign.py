@@ -60,13 +60,15 @@ def examine_band(
         Kinds of difference that count as benign, beside another host, engine and floating-point
         format.
     model
-        Name of the reference's model.
+        Name of the reference's model. Pairs of it are known by this name and by those that its
+        answers bear, whatever owner, case or marks they are written with (`_plain`).
     early
         Whether sampling stopped because of what was seen: then a rank is no p-value.
     """
     own = {c.cell.id: counts(c.draws) for c in observations.used() if _least(c) >= 2}
     allowed = (*ALWAYS, *(kind for kind in allow if kind not in ALWAYS))
-    reasons = [_why_not(p, own, allowed, battery_digest, model, rules) for p in band.pairs]
+    names = _names(observations, model)
+    reasons = [_why_not(p, own, allowed, battery_digest, names, rules) for p in band.pairs]
     kept = [p for p, reason in zip(band.pairs, reasons, strict=True) if reason is None]
     left_out = Counter(r for r in reasons if r is not None)
     shared = [i for i in own if kept and all(_usable(p, i) for p in kept)]
@@ -147,19 +149,40 @@ def _why_not(
     own: Mapping[str, Counts],
     allowed: Sequence[str],
     battery_digest: str,
-    model: str,
+    names: frozenset[str],
     rules: Mapping[str, Any],
 ) -> str | None:
     if pair.battery_digest != battery_digest:
         return "other_battery"
     if pair.kind not in allowed:
         return f"{pair.kind}_not_allowed"
-    if pair.weights == model:
+    if _plain(pair.weights) in names:
         return "same_weights_as_reference"
     covered = sum(_usable(pair, i) for i in own)
     if not covered or covered < rules["minimum_coverage"] * len(own):
         return "too_few_draws"
     return None
+
+
+def _names(observations: Observations, model: str) -> frozenset[str]:
+    """What the model in question is called: as asked for, and as the reference's server says."""
+    served = {
+        r.completion.served_model
+        for c in observations.used()
+        for r in c.records
+        if r.role == "reference" and r.completion is not None
+    }
+    return frozenset(_plain(name) for name in {model, *served} if name)
+
+
+def _plain(name: str) -> str:
+    """A name without its owner, folder, ending, case and marks: ``Qwen/Qwen3-8B`` is ``qwen38b``.
+
+    One that spells the weights otherwise than this is another name.
+    """
+    last = name.replace("\\", "/").rstrip("/").rpartition("/")[2].casefold()
+    last = last.removesuffix(":free").removesuffix(":latest").removesuffix(".gguf")
+    return "".join(c for c in last if c.isalnum()) or last
 
 
 def _usable(pair: BenignPair, cell: str) -> bool:

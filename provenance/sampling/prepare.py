@@ -211,7 +211,12 @@ def prepare(
     store = settings.store or Path("reports") / f"{subject.slug}-{key[:8]}"
     warnings = [
         *questions.notes,
-        *reference_warnings(questions, replays, sequential=settings.sequential),
+        *reference_warnings(
+            questions,
+            replays,
+            sequential=settings.sequential,
+            panel=panel is not None and question == "compare",
+        ),
     ]
     if total == 0:
         raise UsageError("the plan holds no request")

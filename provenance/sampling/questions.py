@@ -186,32 +186,40 @@ def _check_stale(reference: ReplayProvider, name: str, asked: str, settings: Set
 
 
 def reference_warnings(
-    questions: Questions, replays: Sequence[Role], *, sequential: bool
+    questions: Questions, replays: Sequence[Role], *, sequential: bool, panel: bool = False
 ) -> list[str]:
     """Warnings of the plan where the reference is small (statistics: six to one, fifteen).
 
     A stored reference is what the suspect is held against; a sequential test spends a reference
-    draw a pair and bets on what it learnt from the others.
+    draw a pair and bets on what it learnt from the others; a panel test weighs each answer by how
+    often the reference gave it.
     """
     if "suspect" in replays or not {"reference", "suspect"} <= questions.draws.keys():
         return []
     stored = "reference" in replays
-    if not stored and not sequential:
+    if not stored and not sequential and not panel:
         return []
     small, few = short_of_reference(questions.draws["reference"], questions.draws["suspect"])
     kind = "stored reference draws" if stored else "reference draws"
-    why = (
-        ": the sequential test sees little before it has learnt the reference. "
-        "--reference-draws asks for more."
-        if sequential and not stored
-        else "."
-    )
+    why = "."
+    if not stored:
+        sees = "sequential test sees little before it has learnt the reference"
+        why = f": the {sees if sequential else 'panel test sees large shares only'}. " + _MORE
     warnings = []
+    if small and few and not stored and not sequential:
+        # What every plan of one to one draws has: said once.
+        warnings.append(
+            f"{_so_many(small)} fewer than 15 {kind}, {few} fewer than 6 to a suspect's{why}"
+        )
+        return warnings
     if small:
         warnings.append(f"{_so_many(small)} fewer than 15 {kind}.")
     if few:
         warnings.append(f"{_so_many(few)} fewer than 6 {kind} to a suspect's{why}")
     return warnings
+
+
+_MORE = "--reference-draws asks for more."
 
 
 def short_of_reference(reference: Sequence[int], suspect: Sequence[int]) -> tuple[int, int]:

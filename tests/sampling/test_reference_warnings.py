@@ -42,6 +42,17 @@ def test_a_sequential_test_says_what_to_do():
     ]
 
 
+def test_a_live_panel_test_is_warned_about_once():
+    found = reference_warnings(questions([8, 20], [8, 20]), [], sequential=False, panel=True)
+    assert found == [
+        "1 cell has fewer than 15 reference draws, 2 fewer than 6 to a suspect's: the panel test "
+        "sees large shares only. --reference-draws asks for more."
+    ]
+    assert not reference_warnings(questions([90], [15]), [], sequential=False, panel=True)
+    stored = reference_warnings(questions([8], [8]), ["reference"], sequential=False, panel=True)
+    assert stored == reference_warnings(questions([8], [8]), ["reference"], sequential=False)
+
+
 def test_a_recording_of_one_side_is_never_warned_about():
     only = Questions("b", "0", (), {"reference": [3]}, ())
     assert not reference_warnings(only, ["reference"], sequential=True)

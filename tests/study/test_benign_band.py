@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from provenance import compare, verify
+from provenance.attribution.benign import _plain
 from provenance.battery import Battery
 from provenance.errors import ReferenceStale, SettingsError
 from provenance.library.band import Band, BenignPair
@@ -144,11 +145,12 @@ def test_pairs_that_do_not_compare_are_left_out_by_name(study, folder):
     rng = np.random.default_rng(1)
     thin = pair(rng, folder, "thin", n=1)
     own = pair(rng, folder, f"{folder}/models.toml")
+    alias = pair(rng, folder, "Owner/A")  # as the reference's answers are signed: "a"
     foreign = pair(rng, folder, "foreign", digest="0" * 64)
-    found = study("served", [*groups(folder, 2), thin, own, foreign])
+    found = study("served", [*groups(folder, 2), thin, own, alias, foreign])
     assert found.document.band.left_out == {
         "other_battery": 1,
-        "same_weights_as_reference": 1,
+        "same_weights_as_reference": 2,
         "too_few_draws": 1,
     }
     assert [g.weights for g in found.document.band.groups] == ["w0", "w1"]
@@ -188,3 +190,19 @@ def test_the_band_is_read_from_the_evidence(study, folder, tmp_path):
     copy.write_bytes(copy.read_bytes().replace(b"w3", b"w4"))
     assert not verify(tmp_path / "s").ok
     assert found.document.band.name == "made"
+
+
+@pytest.mark.parametrize(
+    ("written", "same"),
+    [
+        ("Qwen/Qwen3-8B", True),
+        ("qwen3 8b", True),
+        ("qwen3-8b:free", True),
+        ("/models/Qwen3_8B.gguf", True),
+        ("Qwen3-8B-Q4_0", False),
+        ("qwen3-80b", False),
+        ("通义千问", False),
+    ],
+)
+def test_names_of_one_model(written, same):
+    assert (_plain(written) == _plain("qwen3-8b")) is same
