@@ -33,11 +33,11 @@ from typing import Any
 
 import numpy as np
 
+from provenance.attribution.candidates import weigh
 from provenance.attribution.enrolled import Enrolled
 from provenance.attribution.holding import Texts, scores_in
 from provenance.attribution.identification import Identification, Suspect, View, identify
 from provenance.attribution.known import InSpace, Known
-from provenance.attribution.origin import _weigh
 from provenance.attribution.ratios import Ratios, Told
 from provenance.library.population import Library, Output
 from provenance.transcript import Completion
@@ -192,7 +192,7 @@ def _ratios(suspects: Any, drawn: Any, known: Known, genre: str, place: dict[str
     models = known.main.enrolled.models
     for name, suspect in suspects.items():
         found = ask(suspect, known, 0.05)
-        weighed = _weigh(found, known, told(drawn[name], genre))
+        weighed = weigh(found, known, told(drawn[name], genre))
         for i, ratio in weighed.items():
             if ratio.log10_lr is None:
                 abstained += i == place[name]
@@ -233,7 +233,7 @@ def _controls(drawn: Any, known: Known, genre: str, rng: np.random.Generator) ->
             found = ask(suspect_of(texts, known), known, 0.05)
             assert found is not None
             sets += bool(found.found.included.any())
-            ratios = _weigh(found, known, told(texts, genre)).values()
+            ratios = weigh(found, known, told(texts, genre)).values()
             top = max((r.log10_lr for r in ratios if r.log10_lr is not None), default=-9.0)
             largest, above = max(largest, top), above + (top > 1)
         rows[name] = {

@@ -292,7 +292,7 @@ class Population(Frozen):
     alpha: float
     calibration_bundles: int
     decidable: bool
-    comparison: Literal["other_prompts", "other_sessions"]
+    comparison: Literal["other_prompts", "other_sessions", "same_prompts"]
     suspect_outputs: int
     coverage: Literal["marginal", "per_model"] = "marginal"
     views: tuple[str, ...] = ()

@@ -61,6 +61,10 @@ __all__ = ["THRESHOLD", "analyse_attribution"]
 THRESHOLD = 2.0
 CONTRADICTED = -1.0
 NULL = "unrelated_to_reference"
+_ESTIMAND = "score against the reference less the mean score against the population"
+_MATCHED_ESTIMAND = (
+    "mean cosine of the two answers to a prompt, each less the mean answer of the population"
+)
 
 
 def analyse_attribution(
@@ -94,7 +98,8 @@ def analyse_attribution(
         "suspect": Texts.of(transcript.completed("suspect"), cells, prompts),
         "reference": Texts.of(reference.records, reference.cells, prompts),
     }
-    case = case_of(texts, known, others, (str(reference.endpoint), plan["endpoints"]["suspect"]))
+    named = (str(reference.endpoint), plan["endpoints"]["suspect"])
+    case = case_of(texts, known, others, named, seed)
     weighed = {} if case is None else ratios_of(case, texts)
     alike = None if case is None else likeness_of(case, alpha)
     moved = None if case is None else change_of(case, others, seed)
@@ -265,6 +270,13 @@ def _why_none(hypothesis: str, case: Case | None) -> str:
     return why_none(hypothesis, units, case.known.relations)
 
 
+def _compared(case: Case, alike: Likeness | None) -> tuple[int, int]:
+    """Outputs of suspect and reference that were compared."""
+    if alike is not None and alike.prompts is not None and case.beside is not None:
+        return case.beside.placed.outputs, case.beside.reference_outputs
+    return case.main.suspect_bundle.n, case.main.reference_bundle.n
+
+
 def _likeness_findings(
     alike: Likeness | None, case: Case | None, alpha: float
 ) -> tuple[Finding, ...]:
@@ -281,13 +293,17 @@ def _likeness_findings(
             null=NULL,
             exactness="calibrated",
             assumptions=("population_stands_for_others",),
-            n_reference=case.main.reference_bundle.n,
-            n_suspect=case.main.suspect_bundle.n,
-            estimand="score against the reference less the mean score against the population",
+            n_reference=_compared(case, alike)[1],
+            n_suspect=_compared(case, alike)[0],
+            estimand=_ESTIMAND if alike.prompts is None else _MATCHED_ESTIMAND,
             method=(
                 "Rank of the suspect's centred likeness among those of unrelated models of the "
                 "population and the controls whose texts are at most twice as long or as short; "
-                "prompts are not compared with themselves"
+                + (
+                    "prompts are not compared with themselves"
+                    if alike.prompts is None
+                    else "answers are compared with answers to the same prompt"
+                )
             ),
             citation="Vovk, Gammerman & Shafer 2005",
             values={
@@ -296,6 +312,7 @@ def _likeness_findings(
                 "students_caught": alike.caught,
                 "smallest_p": 1 / (alike.unrelated + 1),
                 "view": alike.view,
+                **({} if alike.prompts is None else {"prompts": alike.prompts}),
                 "other_source": alike.rival,
                 "other_source_p": alike.rival_p,
             },
@@ -336,8 +353,8 @@ def _population(
         alpha=alpha,
         calibration_bundles=0 if alike is None else alike.unrelated,
         decidable=alike is not None and alike.unrelated >= needed(alpha),
-        comparison="other_prompts",
-        suspect_outputs=0 if case is None else case.main.suspect_bundle.n,
+        comparison="same_prompts" if alike is not None and alike.prompts else "other_prompts",
+        suspect_outputs=0 if case is None else _compared(case, alike)[0],
         views=() if case is None else (case.sides.known.view,),
     )
 

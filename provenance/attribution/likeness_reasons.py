@@ -65,7 +65,7 @@ def nearer_than_siblings(case: Case) -> tuple[float, int] | None:
     """How much nearer than its nearest sibling the suspect is to the reference; of how many."""
     sides = case.sides
     siblings = [m for s in sides.of("sibling") if (m := sides.held_out(s)) is not None]
-    if not siblings:
+    if not siblings or case.few:
         return None
     scored = scores_in(sides.known.space)(
         [sides.suspect_bundle, *siblings], [sides.reference_bundle]

@@ -14,6 +14,7 @@ import numpy as np
 
 from provenance import __version__
 from provenance.attribution import conduct, describe
+from provenance.attribution.candidates import candidates, ordered, propositions, weigh
 from provenance.attribution.enrolled import Enrolled
 from provenance.attribution.habits import shared_habits
 from provenance.attribution.holding import Texts, covered, other_genre, population_of, scores_in
@@ -30,18 +31,17 @@ from provenance.attribution.layouts import CANONICAL, RAW
 from provenance.attribution.maps import suspect_map
 from provenance.attribution.open_set import OpenSet, needed
 from provenance.attribution.ratios import Ratio, Told
+from provenance.attribution.same_prompts import Placed, identify_matched, place
 from provenance.battery import Cell
 from provenance.endpoint import Endpoint
 from provenance.findings import (
     BatteryRef,
-    Candidate,
     Declaration,
     EvidenceRef,
     FalseInclusion,
     Finding,
     LibraryMap,
     Population,
-    Proposition,
     Reason,
     Side,
     StudyDocument,
@@ -51,6 +51,10 @@ from provenance.transcript import Role, Transcript
 
 NULL = "one_of_the_library"
 Coded = list[tuple[str, dict[str, Any]]]
+_PROMPT_BY_PROMPT = (
+    ". A score is the mean over prompts of how alike two answers are, each less the mean answer of "
+    "models of other units"
+)
 
 
 def analyse_identification(
@@ -81,24 +85,36 @@ def analyse_identification(
     found: Identification | None = None
     suspect: Suspect | None = None
     plain: View | None = None
+    placed: Placed | None = None
     if texts.completions:
         suspect = texts.in_space(known.main.space)
-        found = identify(
-            suspect,
-            enrolled,
-            scores_in(known.main.space),
-            alpha=alpha,
-            rng=np.random.default_rng([seed, 20]),
-            plain=(plain := _plain(known, texts, suspect)),
-        )
+        plain = _plain(known, texts, suspect)
+        if comparable and known.matched is not None:
+            placed = place(texts, known.matched.answered, np.random.default_rng([seed, 23]))
+        if placed is not None:
+            found = identify_matched(
+                placed, enrolled, alpha=alpha, rng=np.random.default_rng([seed, 24])
+            )
+        if found is None:
+            found = identify(
+                suspect,
+                enrolled,
+                scores_in(known.main.space),
+                alpha=alpha,
+                rng=np.random.default_rng([seed, 20]),
+                plain=plain,
+            )
     if found is not None and not comparable:
         found = _likeness_only(found)
-    weighed = _weigh(found, known, Told.of(texts.completions, genre)) if comparable else {}
+    told = Told.of(texts.completions, genre)
+    weighed = weigh(found, known, told, placed) if comparable else {}
     label, coded = decide(found, enrolled, texts, transcript, alpha)
     if found is not None and not comparable:
         label, coded = "inconclusive", [other_genre(known, genre)]
+    if placed is not None and not placed.fits:
+        coded = [*coded, ("answers_do_not_fit", {"p": placed.fit_p, "prompts": len(placed.rows)})]
     endpoints: dict[Role, Endpoint] = {"suspect": Endpoint.parse(plan["endpoints"]["suspect"])}
-    order = _order(found, weighed)
+    order = ordered(found)
     return StudyDocument(
         tool_version=__version__,
         created_utc=plan["created_utc"],
@@ -127,7 +143,7 @@ def analyse_identification(
             reasons=tuple(Reason(code=code, text="", values=values) for code, values in coded),
         ),
         findings=_findings(found, alpha, known),
-        propositions=_propositions(found, weighed, order, comparable),
+        propositions=propositions(found, weighed, order, comparable),
         coverage=covered(plan, cells, transcript, texts),
         failures=describe.failures(transcript, cells),
         usage=describe.usage(
@@ -137,14 +153,14 @@ def analyse_identification(
             {"suspect": conduct.pilot_answers(events, "suspect")},
         ),
         population=_population(found, known, genre, weighed, alpha),
-        candidates=_candidates(found, enrolled, weighed, order),
+        candidates=candidates(found, enrolled, weighed, order),
         habits=()
         if habits is None or not order or not comparable
         else shared_habits(texts.completions, habits, enrolled.models[order[0]].name),
         map=_map(found, suspect, plain, enrolled, order, seed),
         alternatives=("sibling", "imitation", "same_training_data", "outside", "reformatted"),
         deviations=tuple(e["kind"] for e in events if e["kind"] in ("resumed", "torn_line")),
-        limits=_limits(found, known.only_stated(texts.prompts)),
+        limits=_limits(found, placed, known.only_stated(texts.prompts)),
         evidence=EvidenceRef(
             records=len(transcript.attempts), root=root, earlier_runs=plan.get("earlier_runs", 0)
         ),
@@ -226,98 +242,6 @@ def _likeness_only(found: Identification) -> Identification:
     return replace(found, found=tested, inclusion=None)
 
 
-def _weigh(found: Identification | None, known: Known, told: Told) -> dict[int, Ratio]:
-    """In the view in which each model is compared; none in one that sees an unlike format."""
-    if found is None:
-        return {}
-    weighed = {}
-    canonical = found.canonical
-    for i in np.flatnonzero(~np.isnan(found.scores)).tolist():
-        plain = known.plain if canonical[i] else None
-        ratios = known.main.ratios if plain is None else plain.ratios
-        scores = found.scores if plain is None or found.plain is None else found.plain
-        if ratios is not None:
-            weighed[i] = ratios.same_model(
-                float(scores[i]),
-                found.suspect_outputs,
-                found.outputs[i],
-                told,
-                unlike=bool(found.unlike[i]) and plain is None and known.sees_format,
-            )
-    return weighed
-
-
-def _order(found: Identification | None, weighed: Mapping[int, Ratio]) -> list[int]:
-    """Models, those in the set first, then by likeness."""
-    if found is None:
-        return []
-    there = np.flatnonzero(~np.isnan(found.scores))
-    scores = found.shown
-    key = lambda i: (not found.found.included[i], -np.nan_to_num(scores[i], nan=-np.inf))  # noqa: E731
-    return sorted((int(i) for i in there), key=key)
-
-
-def _candidates(
-    found: Identification | None,
-    enrolled: Enrolled,
-    weighed: Mapping[int, Ratio],
-    order: Sequence[int],
-) -> tuple[Candidate, ...]:
-    if found is None:
-        return ()
-    rows = []
-    canonical = found.canonical
-    for i in order:
-        model, ratio = enrolled.models[i], weighed.get(i)
-        assessed = ratio is not None and ratio.assessed
-        rows.append(
-            Candidate(
-                name=model.name,
-                version=model.version or None,
-                family=model.family,
-                maker=model.maker or None,
-                outputs=found.outputs[i],
-                p_value=None
-                if np.isnan(found.found.p_values[i])
-                else float(found.found.p_values[i]),
-                in_set=bool(found.found.included[i]),
-                log10_lr=ratio.log10_lr if assessed and ratio is not None else None,
-                sensitivity_interval=ratio.interval if assessed and ratio is not None else None,
-                clipped=bool(assessed and ratio is not None and ratio.clipped),
-                view="canonical" if canonical[i] else "raw",
-            )
-        )
-    return tuple(rows)
-
-
-def _propositions(
-    found: Identification | None,
-    weighed: Mapping[int, Ratio],
-    order: Sequence[int],
-    comparable: bool,
-) -> tuple[Proposition, ...]:
-    """The nearest model against another maker; the rest of the pairs with why not."""
-    pair = ("same_weights", "none_of_these")
-    first: Proposition
-    if found is None or not order:
-        first = Proposition(hypothesis=pair[0], against=pair[1], why_not="no_candidates")
-    else:
-        ratio = weighed.get(order[0])
-        why = "no_calibration" if comparable else "other_genre"
-        first = (
-            Proposition(hypothesis=pair[0], against=pair[1], why_not=why)
-            if ratio is None
-            else ratio.proposition(*pair)
-        )
-    rest = (
-        ("derived", "none_of_these", "needs_reference"),
-        ("common_base", "none_of_these", "needs_reference"),
-        ("trained_on_outputs", "not", "needs_reference"),
-        ("mixed", "whole", "style_cannot_tell"),
-    )
-    return (first, *(Proposition(hypothesis=h, against=a, why_not=w) for h, a, w in rest))
-
-
 def _findings(found: Identification | None, alpha: float, known: Known) -> tuple[Finding, ...]:
     if found is None or np.isnan(found.found.p_values).all():
         return ()
@@ -338,6 +262,7 @@ def _findings(found: Identification | None, alpha: float, known: Known) -> tuple
             method=(
                 "For each model, the rank of the suspect's score among scores of bundles that "
                 "stand in for it, one a model, pooled over models; the p-value is the largest"
+                + (_PROMPT_BY_PROMPT if found.prompts is not None else "")
             ),
             citation="Vovk, Gammerman & Shafer 2005",
             values={
@@ -347,6 +272,7 @@ def _findings(found: Identification | None, alpha: float, known: Known) -> tuple
                 "coverage_of_its_own": found.found.per_model,
                 "unlike_formats": int(found.unlike.sum()) if known.sees_format else 0,
                 "canonical_view": int(found.canonical.sum()),
+                **({} if found.prompts is None else {"prompts": found.prompts}),
             },
         ),
     )
@@ -378,14 +304,21 @@ def _population(
 def _views(found: Identification | None) -> tuple[str, ...]:
     if found is None:
         return ()
+    if found.prompts is not None:
+        return (CANONICAL,)
     there = ~np.isnan(found.scores)
     views = [(RAW, bool((~found.canonical & there).any())), (CANONICAL, found.canonical.any())]
     return tuple(view for view, used in views if used)
 
 
-def _limits(found: Identification | None, only_stated: bool) -> tuple[str, ...]:
+def _limits(
+    found: Identification | None, placed: Placed | None, only_stated: bool
+) -> tuple[str, ...]:
     limits = ["style_not_weights", "no_direction", "library_only", "moment_only"]
-    if found is not None and found.comparison == "other_prompts":
+    one_session = found is not None and found.comparison == "other_prompts"
+    if found is not None and found.prompts is not None and placed is not None:
+        one_session = not placed.own.sessions()
+    if one_session:
         limits.append("session_effect")
     if only_stated:
         limits.append("genre_stated")

@@ -11,28 +11,36 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from provenance.attribution.beside import Beside
 from provenance.attribution.enrolled import EnrolledModel
 from provenance.attribution.holding import scores_in
 from provenance.attribution.identification import FEWEST, Suspect, own_parts
 from provenance.attribution.likeness import FEWEST as FEWEST_UNRELATED
 from provenance.attribution.likeness import Likeness, likeness
 from provenance.attribution.strands import Case, Sides
-from provenance.library.parts import ENROLLED
+from provenance.library.parts import ENROLLED, PARTS
 from provenance.library.population import Moments
 from provenance.library.space.formats import Formats
 
 __all__ = ["likeness_of", "unranked"]
 
 Flags = NDArray[np.bool_]
+# Prompts from which bundles are compared as a whole: likeness of answers gains nothing beyond.
+MOST_MATCHED = 50
 _LENGTHS = 2.0  # how many times as long or as short a text of the null may be
 
 
 def likeness_of(case: Case, alpha: float) -> Likeness | None:
     """How unusual the suspect's likeness to the reference is; None with too small a population.
 
-    Where the formats are unlike the larger of the two views' p-values counts, which is valid
-    whatever chooses between them.
+    Prompt by prompt where both answered prompts of the library, but not so many that their style on
+    disjoint prompts tells more (`MOST_MATCHED`). Else, where the formats are unlike, the larger of
+    the two views' p-values counts, which is valid whatever chooses between them.
     """
+    if case.beside is not None and (case.few or case.beside.prompts < MOST_MATCHED):
+        matched = _matched(case, case.beside, alpha)
+        if matched is not None or case.few:
+            return matched
     found = _likeness(case, case.main, alpha)
     if case.unlike and case.plain is not None:
         second = _likeness(case, case.plain, alpha)
@@ -135,6 +143,38 @@ def _likeness(case: Case, sides: Sides, alpha: float) -> Likeness | None:
         names=["the reference", *(m.name for m in models), *(_called(sides, k) for k, _ in third)],
         alpha=alpha,
         view=sides.known.view,
+    )
+
+
+def _matched(case: Case, beside: Beside, alpha: float) -> Likeness | None:
+    """By answers to the same prompts; the suspect's own model, if it is there, is no source."""
+    found, own = beside.scored(), beside.placed.own
+    itself = [1 + k for k, m in enumerate(own.models) if m.name == case.names[1]]
+    found.score[0, itself] = np.nan
+    enrolled = {(m.name, m.version, m.genre): m for m in case.main.known.enrolled.models}
+    models = [enrolled.get(m.key) for m in own.models]
+    if any(m is None for m in models):
+        return None
+    kept = [m for m in models if m is not None]
+    unrelated, students, unit = _related(case, kept)
+    every = tuple(range(PARTS))
+    formats = [case.main.known.enrolled.formats_of(m.sessions, every) for m in kept]
+    alike = _of_length(case.main.suspect.formats_of(every), formats)
+    controls = np.ones(found.controls, dtype=bool)
+    there = ~np.isnan(found.score[1:, 0])
+    called = [_called(case.main, k) for k in range(found.controls)]
+    return likeness(
+        found.score[0],
+        found.score[1:],
+        0,
+        unrelated=np.concatenate([unrelated & alike, controls]) & there,
+        students=np.concatenate([students, ~controls]),
+        units=[unit or "the reference", *(m.unit for m in kept), *called],
+        names=["the reference", *(m.name for m in kept), *called],
+        alpha=alpha,
+        view="canonical",
+        centre=False,
+        prompts=beside.prompts,
     )
 
 

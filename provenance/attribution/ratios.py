@@ -101,19 +101,22 @@ class Ratios:
         *,
         other: Told | None = None,
         unlike: bool = False,
+        battery: str = "",
     ) -> Assessed | None:
         """The ratio of a pair of hypotheses; None where no calibration speaks to it.
 
         Parameters
         ----------
         outputs
-            Of the suspect's bundle and of the other.
+            Of the suspect's bundle and of the other; prompts of both, with a battery.
         told
             What decides, of the suspect's texts, whether a calibration covers them.
         other
             The same of the other bundle; None where it is one that calibrations were made of.
         unlike
             Whether the two bundles are of unlike format.
+        battery
+            Digest of the prompts that both answered, where they were compared prompt by prompt.
 
         Notes
         -----
@@ -126,6 +129,8 @@ class Ratios:
             return None
         cases = [
             Case(
+                kind="matched" if battery else "free_text",
+                battery=battery,
                 space=self.space,
                 language=t.language,
                 outputs=min(outputs),
@@ -159,9 +164,11 @@ class Ratios:
         told: Told,
         *,
         unlike: bool = False,
+        battery: str = "",
     ) -> Assessed:
         """One model against a model of another maker."""
-        found = self.weigh(SAME_MODEL, score, (n_suspect, n_model), told, unlike=unlike)
+        outputs = (n_suspect, n_model)
+        found = self.weigh(SAME_MODEL, score, outputs, told, unlike=unlike, battery=battery)
         if found is not None:
             return found
         return Assessed(None, None, None, False, self.name, "", None, None, "no_calibration")

@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+from provenance.attribution.beside import Beside, beside_of, matched_ratios
 from provenance.attribution.calibration import Assessed
 from provenance.attribution.change import Change, change_towards
 from provenance.attribution.holding import Texts, scores_in
@@ -119,6 +120,11 @@ class Case:
         Of the suspect's and the reference's prompts, as stated or found; empty where not known.
     names
         How a library may know reference and suspect.
+    beside
+        Both among models that answered the same prompts; None where they did not.
+    few
+        Whether too few outputs are on disjoint prompts to compare bundles as a whole: then only
+        ``beside`` speaks.
     """
 
     known: Known
@@ -129,6 +135,8 @@ class Case:
     genre: str
     reference_genre: str
     names: tuple[str, str]
+    beside: Beside | None = None
+    few: bool = False
 
     @property
     def sides(self) -> Sides:
@@ -146,6 +154,7 @@ def case_of(
     known: Known,
     others: Sequence[OtherTexts],
     endpoints: tuple[str, str],
+    seed: int,
 ) -> Case | None:
     """Everything in the library's spaces; None where a side has too few outputs to compare."""
     if not all(t.completions for t in texts.values()):
@@ -154,7 +163,12 @@ def case_of(
     comparable = known.comparable(genre)
     theirs = _genre_beside(texts, known, genre)
     known = known.within(genre)
+    names = (_name(endpoints[0]), _name(endpoints[1]))
+    beside = _beside(texts, known, others, names, seed) if comparable else None
     main = _sides(texts, known.main, others)
+    few = main is None and beside is not None
+    if few:
+        main = _sides(texts, known.main, others, whole=True)
     if main is None:
         return None
     strange = unlike(
@@ -163,34 +177,55 @@ def case_of(
     return Case(
         known=known,
         main=main,
-        plain=None if known.plain is None else _sides(texts, known.plain, others),
+        plain=None if known.plain is None else _sides(texts, known.plain, others, whole=few),
         unlike=bool(strange[0, 0]),
         comparable=comparable,
         genre=genre,
         reference_genre=theirs,
-        names=(_name(endpoints[0]), _name(endpoints[1])),
+        names=names,
+        beside=beside,
+        few=few,
     )
 
 
-def _genre_beside(texts: Mapping[Role, Texts], known: Known, genre: str) -> str:
-    """The reference's genre: of the library's prompts, else as stated, else the suspect's.
+def _beside(
+    texts: Mapping[Role, Texts],
+    known: Known,
+    others: Sequence[OtherTexts],
+    names: tuple[str, str],
+    seed: int,
+) -> Beside | None:
+    prompts = known.main.enrolled.prompts
+    found = [Texts.of(o.records, o.cells, prompts) for o in others if o.role == "control"]
+    controls = [texts for texts in found if texts.completions]
+    return beside_of(texts, known, controls, names, np.random.default_rng([seed, 23]))
 
-    The last only where it answered the suspect's prompts: a change of genre looks like a change of
-    model, and no calibration holds pairs across genres.
+
+def _genre_beside(texts: Mapping[Role, Texts], known: Known, genre: str) -> str:
+    """The reference's genre: the suspect's where it answered the same prompts, half of its own.
+
+    Else of the library's prompts, else as stated: a change of genre looks like a change of model,
+    and no calibration holds pairs across genres.
     """
     own, theirs = (frozenset(texts[r].prompts) for r in ("suspect", "reference"))
-    asked = known.main.enrolled.genre_of(theirs)
-    return asked or known.genre or (genre if 2 * len(own & theirs) >= len(theirs) else "")
+    if genre and 2 * len(own & theirs) >= len(theirs):
+        return genre
+    return known.main.enrolled.genre_of(theirs) or known.genre
 
 
 def _sides(
-    texts: Mapping[Role, Texts], known: InSpace, others: Sequence[OtherTexts]
+    texts: Mapping[Role, Texts],
+    known: InSpace,
+    others: Sequence[OtherTexts],
+    *,
+    whole: bool = False,
 ) -> Sides | None:
+    """``whole``: all outputs of both, whatever prompts they share."""
     suspect, reference = (texts[r].in_space(known.space) for r in ("suspect", "reference"))
     asked = known.enrolled.asked
     # Prompts of the library count: its models stand in the suspect's place, too.
     overlap = bool(suspect.prompts & reference.prompts) or asked is None
-    overlap = overlap or bool(suspect.prompts & (asked or frozenset()))
+    overlap = not whole and (overlap or bool(suspect.prompts & (asked or frozenset())))
     own = suspect.moments(HELD_OUT if overlap else _EVERY)
     theirs = reference.moments(ENROLLED if overlap else _EVERY)
     if own is None or theirs is None or min(own.n, theirs.n) < FEWEST:
@@ -204,21 +239,32 @@ def _sides(
 
 
 def ratios_of(case: Case, texts: Mapping[Role, Texts]) -> dict[tuple[str, str], Assessed]:
-    """Every pair that a calibration speaks to, in the view of the case."""
+    """Every pair that a calibration speaks to, in the view of the case or prompt by prompt.
+
+    Where both speak, the one that cost less on known pairs does, whatever they say here.
+    """
     sides = case.sides
-    ratios = sides.known.ratios
-    if ratios is None:
-        return {}
-    a, b = sides.suspect_bundle, sides.reference_bundle
-    score = float(scores_in(sides.known.space)([a], [b])[0, 0])
     told = Told.of(texts["suspect"].completions, case.genre)
     other = Told.of(texts["reference"].completions, case.reference_genre)
     found = {}
+    if case.beside is not None:
+        found = matched_ratios(case.beside, case.known, told, other, PAIRS)
+    ratios = sides.known.ratios
+    if ratios is None or case.few:
+        return found
+    a, b = sides.suspect_bundle, sides.reference_bundle
+    score = float(scores_in(sides.known.space)([a], [b])[0, 0])
     for pair in PAIRS:
         assessed = ratios.weigh(pair, score, (a.n, b.n), told, other=other, unlike=case.abstains)
-        if assessed is not None:
+        if assessed is not None and (pair not in found or _cost(assessed) < _cost(found[pair])):
             found[pair] = assessed
     return found
+
+
+def _cost(assessed: Assessed) -> float:
+    """Cllr on known pairs; infinite where there is no ratio."""
+    known = assessed.known_pairs
+    return float("inf") if known is None or not assessed.assessed else known.cllr
 
 
 def change_of(case: Case, asked: Sequence[OtherTexts], seed: int) -> Change | NotMeasured | None:
