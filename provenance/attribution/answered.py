@@ -255,6 +255,11 @@ class Answered:
         left = np.where(enrolled, 0, place + 1)
         return int(np.median([left[self.model == k].max(initial=0) for k in range(len(self))]))
 
+    def seconds(self) -> int:
+        """How many models have draws that stand in for a suspect's."""
+        enrolled, place = self._split()
+        return len(np.unique(self.model[~enrolled & (place >= 0)]))
+
     def sessions(self) -> bool:
         """Whether every model's stand-in is of another session than what is enrolled of it."""
         enrolled, place = self._split()

@@ -111,8 +111,7 @@ def analyse_identification(
     label, coded = decide(found, enrolled, texts, transcript, alpha)
     if found is not None and not comparable:
         label, coded = "inconclusive", [other_genre(known, genre)]
-    if placed is not None and not placed.fits:
-        coded = [*coded, ("answers_do_not_fit", {"p": placed.fit_p, "prompts": len(placed.rows)})]
+    coded = [*coded, *_why_not_matched(placed, alpha)]
     endpoints: dict[Role, Endpoint] = {"suspect": Endpoint.parse(plan["endpoints"]["suspect"])}
     order = ordered(found)
     return StudyDocument(
@@ -212,6 +211,19 @@ def decide(
         return "inconclusive", [("several_families", several), *outside]
     one = {"names": names, "family": families[0], "alpha": alpha, "models": tried}
     return "known", [("in_the_set", one), *outside]
+
+
+def _why_not_matched(placed: Placed | None, alpha: float) -> Coded:
+    """Why a suspect that answered the library's prompts was not compared prompt by prompt."""
+    if placed is None:
+        return []
+    prompts, have = len(placed.rows), placed.own.seconds()
+    if not placed.fits:
+        return [("answers_do_not_fit", {"p": placed.fit_p, "prompts": prompts})]
+    if have < needed(alpha):
+        values = {"prompts": prompts, "have": have, "needed": needed(alpha), "alpha": alpha}
+        return [("no_second_draws", values)]
+    return []
 
 
 def _map(

@@ -100,6 +100,17 @@ def answers_do_not_fit(p: float, prompts: int) -> str:
 
 
 @_reason
+def no_second_draws(prompts: int, have: int, needed: int, alpha: float) -> str:
+    """Too few models answered these prompts twice to compare prompt by prompt."""
+    return (
+        f"The suspect answered {counted(prompts, 'prompt')} of the library, but they were not "
+        f"compared prompt by prompt: {counted(have, 'model')} answered them twice, and "
+        f"{count(needed)} are needed at α = {alpha:g}. Add second draws or sessions of the same "
+        "prompts, and calibrate again."
+    )
+
+
+@_reason
 def unlike_format(why: str) -> str:
     """The suspect's layout is unlike that of what it is compared with."""
     return (

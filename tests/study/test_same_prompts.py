@@ -18,8 +18,10 @@ import provenance
 from provenance.attribution import populations
 from provenance.attribution.matched_pairs import calibrate_matched
 from provenance.evidence.store import Store
-from provenance.library.population import Library, Output, Recorded
+from provenance.library.population import Library, Output, Recorded, answers
+from provenance.library.population.answers import Answers
 from provenance.library.relations import Relation, Relations
+from provenance.library.sketches import sketches
 from provenance.library.space import Sizes
 from provenance.study.identification import analysed
 
@@ -166,6 +168,22 @@ def test_few_shared_prompts_are_compared_as_before(world):
     )
     assert study.document.population.comparison == "other_prompts"
     assert "answers_do_not_fit" not in {r.code for r in study.verdict.reasons}
+
+
+def test_without_second_draws_it_says_what_is_missing(world):
+    library = world.folder / "once"
+    shutil.copytree(world.library, library)
+    shutil.rmtree(library / "answers")
+    opened = Library.open(library)
+    for bundle in opened.bundles():
+        own = [o for o in opened.outputs(bundle) if o.sample == 0]
+        once = sketches([o.output for o in own])
+        answers.add(opened, [Answers(bundle.id, tuple(o.prompt_digest for o in own), once)])
+    study = world.identify(recording(world.folder, "once-m7", world.texts("m7")), library)
+    assert study.document.population.comparison == "other_prompts"
+    reasons = {r.code: r.values for r in study.verdict.reasons}
+    assert reasons["no_second_draws"]["have"] == 0
+    assert reasons["no_second_draws"]["needed"] == 19
 
 
 def test_the_store_alone_gives_the_same_study_again(world):
