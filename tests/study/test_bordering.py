@@ -260,12 +260,11 @@ def test_generated_candidates_stay_the_same_when_a_selection_resumes(tmp_path):
     assert max(p.max_visible_tokens for p in made) <= 16
 
 
-# First tokens of SmolLM2 to these: the two favourites of the first three lie .03 to .04 nats apart
+# First tokens of SmolLM2 to these: the two favourites of the first two lie .03 and .04 nats apart
 # and change places at 8 bits, those of the others two and more.
 NEAR = (
     "Hello! Pick a gemstone! One word only.",
     "Name a piece of furniture. Just the word.",
-    "Please pick a letter from C to W, at random. The letter alone.",
 )
 FAR = (
     "Name four ways to save water!",
@@ -297,9 +296,9 @@ def test_eight_bit_weights_turn_border_cells_of_a_real_model(smollm2, tmp_path):
     """SmolLM2 against itself at 8 bits: first-token KL .002, unseen by the shipped questions.
 
     Null: both sides serve the same weights in the same way, so that draws of a pair change places
-    freely; unit: a pair; exact. Six candidates of one token, of which three are near a tie (the
-    search does not know which). It breaks if the search keeps a prompt that is far from a tie, or
-    if the two sides of the control answer at temperature 0 in two ways.
+    freely; unit: a pair; exact. Five candidates of one token, of which two are near a tie (the
+    search does not know which); one is chosen. It breaks if the search keeps a prompt that is far
+    from a tie, or if the two sides of the control answer at temperature 0 in two ways.
     """
     base, rounded = smollm2
     probes = [
@@ -316,18 +315,18 @@ def test_eight_bit_weights_turn_border_cells_of_a_real_model(smollm2, tmp_path):
         base,
         probes,
         folder=tmp_path / "asked",
-        cells=2,
+        cells=1,
         draws=8,
         free_draws=0,
         settings=Settings(seed=1),
     )
-    assert {tie.cell for tie in found.ties} < {f"p{i}" for i in range(len(NEAR))}
-    assert found.requests == found.spent.completion_tokens <= found.planned == 6 * 4 + 3 * 4
+    assert found.ties[0].cell in {f"p{i}" for i in range(len(NEAR))}
+    assert found.requests == found.spent.completion_tokens <= found.planned == 5 * 4 + 3 * 4
     battery = tmp_path / "border.toml"
     battery.write_text(to_toml(found.battery), encoding="utf-8")
     options = {"battery": str(battery), "formats": [], "seed": 2, "likelihood": False}
     study = compare(base, rounded, store=tmp_path / "q8", **options)
     assert study.verdict.label == "different"
-    assert study.document.usage.completion_tokens == 2 * 2 * 9
+    assert study.document.usage.completion_tokens == 2 * 9
     same = compare(base, base, store=tmp_path / "same", **options)
     assert same.verdict.label != "different"
