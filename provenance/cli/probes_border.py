@@ -19,7 +19,7 @@ Examples:
     provenance probes border transformers:models/qwen3-8b --out border.toml
     provenance compare transformers:models/qwen3-8b prod \\
       --config endpoints.toml --battery border.toml
-  Far sharper where the reference lists log probabilities:
+  One token a candidate, where the reference lists log probabilities:
     provenance probes border vendor --config endpoints.toml --logprobs \\
       --out border.toml
   A reference that refuses temperatures: its own one, more answers of each:
