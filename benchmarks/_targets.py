@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from _bounds import bounds
+
 Results = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 # Task, our row, figure, target, name; rows of others are those of a task with the same ending.
@@ -73,7 +75,7 @@ CONDITIONS = ("as it is", "re-formatted", "terse", "other words")
 
 
 def table(results: Results) -> str:
-    """Target, ours, and the best of the others on the same pairs; then what each signature adds."""
+    """Target, ours, the best of the others on the same pairs; bounds; what each signature adds."""
     lines = [f"\n{'':52s} {'target':>7s} {'ours':>7s} {'others':>7s}"]
     for task, row, figure, target, ending, name in TARGETS:
         ours = results.get(task, {}).get(row, {}).get(figure)
@@ -86,7 +88,7 @@ def table(results: Results) -> str:
         reached = ours <= target if less else ours >= target
         mark = "" if reached else "  missed"
         lines.append(f"{name:52s} {target:7.3f} {ours:7.3f} {shown:>7s}{mark}")
-    return "\n".join([*lines, *_ablations(results.get("ablations", {}))])
+    return "\n".join([*lines, *bounds(results), *_ablations(results.get("ablations", {}))])
 
 
 def _best(results: Results, task: str, ending: str, figure: str) -> float | None:
