@@ -73,6 +73,7 @@ def _content(
         "target_power": target,
         "reached": choice.reached,
         "power": choice.power,
+        "power_of_the_median_pair": choice.median,
         "power_of_three_quarters": choice.least,
         "pairs": choice.pairs,
         "pairs_alike": choice.alike,
@@ -99,6 +100,7 @@ def _lines(
     from provenance.cli.words import columns, wrapped
     from provenance.dossier.numbers import percent
     from provenance.dossier.text import for_terminal
+    from provenance.library.promised import CONFIDENCE
 
     probes = choice.battery.probes
     draws = ", ".join(sorted({f"{p.draws}" for p in probes}))
@@ -110,8 +112,8 @@ def _lines(
             ("Tokens", f"{choice.tokens:,} visible a side, at most"),
             (
                 "Power",
-                f"{percent(choice.power)} for the median of {choice.pairs} pairs of the panel "
-                f"{panel.name}, α {settings.alpha:g}",
+                f"{percent(choice.power)} or more for half of such substitutes, α "
+                f"{settings.alpha:g} (confidence {percent(CONFIDENCE)})",
             ),
         ],
         indent="",
@@ -124,9 +126,10 @@ def _lines(
         )
     lines += ["", *columns([(p.id, p.family) for p in probes]), ""]
     lines += wrapped(
-        f"A quarter of the pairs have less than {percent(choice.least)}. {choice.alike} further "
-        "pairs answer these questions alike: no plan would see them. The questions were chosen "
-        "on other pairs than those that the power is of.",
+        f"From {choice.pairs} pairs of the panel {panel.name}: their median is "
+        f"{percent(choice.median)}, a quarter of them have less than {percent(choice.least)}. "
+        f"{choice.alike} further pairs answer these questions alike: no plan would see them. The "
+        "questions were chosen on other pairs than those that the power is of.",
         outcome.width(),
     )
     named = "FILE" if write is None else for_terminal(str(write), 200)
