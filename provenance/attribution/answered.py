@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from provenance.attribution.gathering import kinds_of
-from provenance.attribution.matched import prompt_weights
+from provenance.attribution.matched import cosine_weights
 from provenance.canonical import digest
 from provenance.errors import EvidenceError
 from provenance.library.population import Bundle, Library, answers
@@ -227,8 +227,8 @@ class Answered:
         return self._means(np.ones(len(self.model), dtype=bool))
 
     def weights(self) -> Floats:
-        """How much each prompt counts; it hangs on the models alone."""
-        return prompt_weights(self.everything(), self.units, CHANNELS)
+        """How much each channel counts at each prompt; it hangs on the models alone."""
+        return cosine_weights(self.everything(), self.units, CHANNELS)
 
     def first(self, draws: int) -> Rows:
         """Mean of the first draws of each model and prompt, shape (models, prompts, d)."""

@@ -16,9 +16,9 @@ from provenance.attribution.answered import FEWEST_PROMPTS
 from provenance.attribution.calibration import Assessed
 from provenance.attribution.holding import Texts
 from provenance.attribution.known import Known
-from provenance.attribution.matched import UNKNOWN, fit_of_prompts, likenesses
+from provenance.attribution.matched import UNKNOWN, likenesses
 from provenance.attribution.ratios import Told
-from provenance.attribution.same_prompts import FIT_ALPHA, Placed, place, rows_of
+from provenance.attribution.same_prompts import FIT_ALPHA, Placed, fit_of, place, rows_of
 from provenance.library.sketches import CHANNELS
 from provenance.transcript import Role
 
@@ -132,7 +132,7 @@ def beside_of(
     own = placed.own
     most = max(theirs.prompts.count(p) for p in own.prompts)
     reference, outputs = rows_of(theirs, own.prompts, most)
-    if fit_of_prompts(reference, own.everything(), own.units, rng=rng) > FIT_ALPHA:
+    if fit_of(reference, own, rng) > FIT_ALPHA:
         return None
     units = {m.name: int(u) for m, u in zip(own.models, own.units, strict=True)}
     return Beside(

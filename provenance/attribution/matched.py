@@ -18,9 +18,9 @@ __all__ = [
     "FEWEST_OTHERS",
     "UNKNOWN",
     "Likenesses",
+    "cosine_weights",
     "fit_of_prompts",
     "likenesses",
-    "prompt_weights",
 ]
 
 Floats = NDArray[np.float64]
@@ -74,9 +74,10 @@ def likenesses(
     units_a, units_b, units
         Shapes (a,), (b,), (members,): codes of their units, from 0; `UNKNOWN` for a suspect.
     channels
-        Parts of the d numbers; each has a cosine of its own, and all count alike.
+        Parts of the d numbers; each has a cosine of its own.
     weights
-        Shape (prompts,), above 0: how much each prompt counts (`prompt_weights`); None: all alike.
+        Shape (channels, prompts), above 0: how much the cosines of each channel count at each
+        prompt (`cosine_weights`); None: all alike.
 
     Returns
     -------
@@ -86,13 +87,13 @@ def likenesses(
     Notes
     -----
     For prompt p, m_p is the mean answer of the population without the units of the two bundles,
-    every unit counting alike; s is the mean of cos(a_p − m_p, b_p − m_p) over channels, and over
-    prompts with their weights. Members of the compared units are left out for every pair in the
-    same way, so a suspect is scored against model k as k's own second bundle is. Unit: a pair of
-    bundles; draws of one bundle are not independent given the model's session. Null hypothesis that
-    users of the score reject with it: see `open_set` (suspect and k exchangeable) and `likeness`
-    (suspect exchangeable with unrelated models); the score itself has no known distribution and is
-    calibrated on known pairs.
+    each unit weighing as the root of its members; s is the weighted mean of
+    cos(a_p − m_p, b_p − m_p) over channels and prompts. Members of the compared units are left out
+    for every pair in the same way, so a suspect is scored against model k as k's own second bundle
+    is. Unit: a pair of bundles; draws of one bundle are not independent given the model's session.
+    Null hypothesis that users of the score reject with it: see `open_set` (suspect and k
+    exchangeable) and `likeness` (suspect exchangeable with unrelated models); the score itself has
+    no known distribution and is calibrated on known pairs.
 
     What breaks it: answers that do not hang on the prompt lie to one side of every middle, and two
     such bundles are alike whoever wrote them (`fit_of_prompts` finds them); very short answers are
@@ -104,19 +105,19 @@ def likenesses(
     times = np.zeros((len(a), len(b)), dtype=np.int64)
     codes = (units_a, units_b, units)
     for prompt, at, cosines, enough in _by_prompt(a, b, population, codes, channels):
-        weight = 1.0 if weights is None else float(weights[prompt])
-        total[at] += weight * cosines
-        weighed[at] += weight * enough
+        weight = np.ones(len(channels)) if weights is None else weights[:, prompt]
+        total[at] += np.tensordot(weight, cosines, axes=1)
+        weighed[at] += weight.sum() * enough
         times[at] += enough
     score = np.where(times > 0, total / np.maximum(weighed, _NOTHING), np.nan)
     return Likenesses(score, times)
 
 
-def prompt_weights(population: Rows, units: Codes, channels: Sequence[slice]) -> Floats:
-    """How much each prompt should count: one over the spread of its likenesses between units.
+def cosine_weights(population: Rows, units: Codes, channels: Sequence[slice]) -> Floats:
+    """How much each channel should count at each prompt: one over the spread between units.
 
-    To some prompts models answer much as they please, to others nearly alike; a likeness at the
-    first says less.
+    To some prompts models answer much as they please, to others nearly alike; and some channels
+    spread more than others. A likeness says less where unrelated models are often as like.
 
     Parameters
     ----------
@@ -126,8 +127,8 @@ def prompt_weights(population: Rows, units: Codes, channels: Sequence[slice]) ->
     Returns
     -------
     ndarray
-        Shape (prompts,), within `WEIGHTS`, 1 at the median spread and where a prompt has fewer than
-        `FEWEST_PAIRS` pairs.
+        Shape (channels, prompts), within `WEIGHTS`, 1 at the median spread and where a prompt has
+        fewer than `FEWEST_PAIRS` pairs.
 
     Notes
     -----
@@ -139,15 +140,15 @@ def prompt_weights(population: Rows, units: Codes, channels: Sequence[slice]) ->
     chosen = np.unique(np.linspace(0, len(units) - 1, min(len(units), _MEMBERS)).astype(np.int64))
     rows, own = population[chosen], units[chosen]
     apart = own[:, None] < own[None, :]
-    spread = np.full(population.shape[1], np.nan)
+    spread = np.full((len(channels), population.shape[1]), np.nan)
     for prompt, at, cosines, enough in _by_prompt(
         rows, rows, population, (own, own, units), channels
     ):
-        pairs = cosines[enough & apart[at]]
-        if len(pairs) >= FEWEST_PAIRS:
-            spread[prompt] = pairs.std()
+        pairs = cosines[:, enough & apart[at]]
+        if pairs.shape[1] >= FEWEST_PAIRS:
+            spread[:, prompt] = pairs.std(axis=1)
     if np.isnan(spread).all():
-        return np.ones(len(spread))
+        return np.ones(spread.shape)
     weights = np.nanmedian(spread) / np.maximum(spread, _NOTHING)
     return np.clip(np.where(np.isnan(spread), 1.0, weights), *WEIGHTS)
 
@@ -159,7 +160,10 @@ def _by_prompt(
     codes: tuple[Codes, Codes, Codes],
     channels: Sequence[slice],
 ) -> Iterator[tuple[int, tuple[NDArray[Any], ...], Floats, NDArray[np.bool_]]]:
-    """Each prompt: places of the bundles that answered it, cosines, and which have a middle."""
+    """Each prompt: places of the bundles that answered it, cosines, and which have a middle.
+
+    Cosines have shape (channels, bundles of a, bundles of b).
+    """
     count = 1 + int(max(u.max(initial=0) for u in codes))
     # A last unit, without members, stands for the unknown one.
     of_a, of_b, units = (np.where(u == UNKNOWN, count, u) for u in codes)
@@ -168,23 +172,21 @@ def _by_prompt(
         members = _there(population[:, prompt])
         if not len(i) or not len(j) or not len(members):
             continue
-        means, present = _unit_means(population[members, prompt], units[members], count + 1)
-        pair = _Pair(of_a[i], of_b[j], present)
+        means, weights = _unit_means(population[members, prompt], units[members], count + 1)
+        pair = _Pair(of_a[i], of_b[j], weights)
         x, y = a[i, prompt].astype(np.float64), b[j, prompt].astype(np.float64)
-        found = np.zeros((len(i), len(j)))
-        for channel in channels:
-            found += _cosines(x[:, channel], y[:, channel], means[:, channel], pair)
-        enough = pair.enough
-        yield prompt, np.ix_(i, j), np.where(enough, found / len(channels), 0.0), enough
+        weighed = means * weights[:, None]
+        found = np.array([_cosines(x[:, c], y[:, c], weighed[:, c], pair) for c in channels])
+        yield prompt, np.ix_(i, j), np.where(pair.enough, found, 0.0), pair.enough
 
 
 @dataclass(frozen=True, slots=True)
 class _Pair:
-    """Codes of the units of both sides, and which units have a mean for this prompt."""
+    """Codes of the units of both sides, and the weight of each unit's mean; 0 where it has none."""
 
     a: Codes
     b: Codes
-    present: NDArray[np.bool_]
+    weights: Floats
 
     @property
     def twice(self) -> NDArray[np.bool_]:
@@ -193,23 +195,30 @@ class _Pair:
         return same
 
     @property
-    def left(self) -> Codes:
-        """How many units the middle of each pair rests on."""
-        own, other = self.present[self.a].astype(np.int64), self.present[self.b].astype(np.int64)
-        found: Codes = int(self.present.sum()) - own[:, None] - np.where(self.twice, 0, other[None])
-        return found
+    def left(self) -> Floats:
+        """Weight of the units that the middle of each pair rests on."""
+        return self._without(self.weights)
 
     @property
     def enough(self) -> NDArray[np.bool_]:
-        return self.left >= FEWEST_OTHERS
+        """Whether these are enough units."""
+        found: NDArray[np.bool_] = (
+            self._without((self.weights > 0).astype(np.float64)) >= FEWEST_OTHERS
+        )
+        return found
+
+    def _without(self, values: Floats) -> Floats:
+        own, other = values[self.a][:, None], values[self.b][None, :]
+        found: Floats = values.sum() - own - np.where(self.twice, 0, other)
+        return found
 
 
 def _cosines(x: Floats, y: Floats, means: Floats, pair: _Pair) -> Floats:
     """Of x − m and y − m, where m is the mean of the units that neither of the two belongs to.
 
-    In inner products, because m is another one for every pair of units.
+    In inner products, because m is another one for every pair of units; ``means`` are weighed.
     """
-    left, twice = np.maximum(pair.left, 1), pair.twice
+    left, twice = np.where(pair.enough, pair.left, 1.0), pair.twice
     every = means.sum(axis=0)
     # Inner products with the units that are left out: a's, and b's unless it is the same.
     x_units, y_units, units = x @ means.T, y @ means.T, means @ means.T
@@ -231,11 +240,15 @@ def _cosines(x: Floats, y: Floats, means: Floats, pair: _Pair) -> Floats:
     return np.clip(found, -1.0, 1.0)
 
 
-def _unit_means(rows: Rows, units: Codes, count: int) -> tuple[Floats, NDArray[np.bool_]]:
+def _unit_means(rows: Rows, units: Codes, count: int) -> tuple[Floats, Floats]:
+    """Mean row of each unit, and its weight: the root of its members, 0 where it has none.
+
+    Each unit alike would leave the middle to units of one model; each member alike, to one maker.
+    """
     sums = np.zeros((count, rows.shape[1]))
     np.add.at(sums, units, rows.astype(np.float64))
     members = np.bincount(units, minlength=count)
-    return sums / np.maximum(members, 1)[:, None], members > 0
+    return sums / np.maximum(members, 1)[:, None], np.sqrt(members.astype(np.float64))
 
 
 def _there(rows: Rows) -> Codes:
@@ -267,8 +280,8 @@ def fit_of_prompts(
     -----
     Null hypothesis: which answer stands at which prompt is exchangeable, as for one constant
     answer, answers in random order, or text that has nothing to do with the prompts. Statistic:
-    the sum over prompts of the inner product of the answer and the population's mean answer (every
-    unit alike), from which each prompt's share that all prompts have is taken off. Unit: a prompt.
+    the sum over prompts of the inner product of the answer and the population's mean answer, from
+    which each prompt's share that all prompts have is taken off. Unit: a prompt.
     Monte Carlo p = (1 + #{≥})/(B + 1) over permutations of the answers, the observed order among
     them; exact for any population (Phipson & Smyth 2010). What breaks it: nothing under its null; a
     model that answers every prompt alike is not told from a constant answer, and need not be.
@@ -278,8 +291,8 @@ def fit_of_prompts(
     for prompt in range(answers.shape[0]):
         members = _there(population[:, prompt])
         if len(members):
-            means, present = _unit_means(population[members, prompt], units[members], count)
-            middles[prompt] = means[present].mean(axis=0)
+            means, weights = _unit_means(population[members, prompt], units[members], count)
+            middles[prompt] = np.average(means, axis=0, weights=weights)
     usable = ~np.isnan(answers[:, 0]) & ~np.isnan(middles[:, 0])
     if not usable.any():
         return 1.0

@@ -183,7 +183,7 @@ def score_matched(
                 units_b=units,
                 units=units,
                 channels=CHANNELS,
-                weights=weights[chosen],
+                weights=weights[:, chosen],
             )
             kept = found.prompts >= max(FEWEST_PROMPTS, _SHARE * n)
             suspect, reference = np.nonzero(kept & ~np.isnan(found.score))

@@ -22,9 +22,9 @@ from provenance.attribution.identification import Identification
 from provenance.attribution.matched import UNKNOWN, fit_of_prompts, likenesses
 from provenance.attribution.open_set import false_inclusion, open_set
 from provenance.library.population import answers
-from provenance.library.sketches import CHANNELS, sketches
+from provenance.library.sketches import CHANNELS, COUNTED, sketches
 
-__all__ = ["FIT_ALPHA", "Placed", "identify_matched", "place", "rows_of"]
+__all__ = ["FIT_ALPHA", "Placed", "fit_of", "identify_matched", "place", "rows_of"]
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.float32]
@@ -93,8 +93,14 @@ def place(
     several = [texts.prompts.count(p) for p in prompts]
     draws = max(1, min(own.spare(), int(np.median(several))))
     rows, outputs = rows_of(texts, prompts, draws)
-    p = fit_of_prompts(rows, own.everything(), own.units, rng=rng)
+    p = fit_of(rows, own, rng)
     return Placed(battery.digest, own, rows, draws, outputs, p)
+
+
+def fit_of(rows: Rows, own: Answered, rng: np.random.Generator) -> float:
+    """p-value of `matched.fit_of_prompts`, by what the answers are about."""
+    members = own.everything()[..., COUNTED]
+    return fit_of_prompts(rows[:, COUNTED], members, own.units, rng=rng)
 
 
 def rows_of(texts: Texts, prompts: Sequence[str], draws: int) -> tuple[Rows, int]:

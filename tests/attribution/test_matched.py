@@ -8,9 +8,9 @@ import pytest
 from provenance.attribution.matched import (
     FEWEST_OTHERS,
     UNKNOWN,
+    cosine_weights,
     fit_of_prompts,
     likenesses,
-    prompt_weights,
 )
 
 CHANNELS = (slice(0, 5), slice(5, 12))
@@ -27,14 +27,17 @@ def slowly(a, b, population, unit_a, unit_b, units):
     """By the definition: one pair, one prompt, one channel at a time."""
     found = []
     for p in range(PROMPTS):
-        means = [
-            np.nanmean(population[units == u, p], axis=0)
-            for u in sorted(set(units.tolist()) - {unit_a, unit_b})
-            if not np.isnan(population[units == u, p, 0]).all()
-        ]
+        means, weights = [], []
+        for u in sorted(set(units.tolist()) - {unit_a, unit_b}):
+            own = population[units == u, p]
+            own = own[~np.isnan(own[:, 0])]
+            if len(own):
+                means.append(own.mean(axis=0))
+                weights.append(len(own) ** 0.5)
         if np.isnan(a[p, 0]) or np.isnan(b[p, 0]) or len(means) < FEWEST_OTHERS:
             continue
-        x, y = a[p] - np.mean(means, axis=0), b[p] - np.mean(means, axis=0)
+        middle = np.average(means, axis=0, weights=weights)
+        x, y = a[p] - middle, b[p] - middle
         cosines = [x[c] @ y[c] / np.linalg.norm(x[c]) / np.linalg.norm(y[c]) for c in CHANNELS]
         found.append(np.mean(cosines))
     return (np.mean(found) if found else np.nan), len(found)
@@ -136,12 +139,12 @@ def test_prompts_to_which_answers_vary_more_count_less():
     population = rng.normal(size=(30, PROMPTS, D)).astype(np.float32)
     population[:, :3, 1:5] *= 0.01
     population[:, :3, 6:] *= 0.01
-    weights = prompt_weights(population, units, CHANNELS)
-    assert weights.shape == (PROMPTS,)
-    assert weights[:3].max() < 0.8 * weights[3:].min()
+    weights = cosine_weights(population, units, CHANNELS)
+    assert weights.shape == (2, PROMPTS)
+    assert weights[:, :3].max() < 0.8 * weights[:, 3:].min()
     assert (weights > 0).all()
-    few = prompt_weights(population[:4], units[:4], CHANNELS)  # six pairs, none with a middle
-    assert np.array_equal(few, np.ones(PROMPTS))
+    few = cosine_weights(population[:4], units[:4], CHANNELS)  # six pairs, none with a middle
+    assert np.array_equal(few, np.ones((2, PROMPTS)))
 
 
 def test_weights_are_those_of_a_weighted_mean():
@@ -149,10 +152,13 @@ def test_weights_are_those_of_a_weighted_mean():
     units = np.arange(6, dtype=np.int64)
     rows = bundles(rng, units, missing=0)
     known = {"units_a": units, "units_b": units, "units": units, "channels": CHANNELS}
-    weights = rng.uniform(0.5, 2, PROMPTS)
+    weights = rng.uniform(0.5, 2, (2, PROMPTS))
     alone = [
-        likenesses(rows[:, p : p + 1], rows[:, p : p + 1], rows[:, p : p + 1], **known).score
-        for p in range(PROMPTS)
+        [
+            likenesses(one, one, one, **known | {"channels": (channel,)}).score
+            for one in np.split(rows, PROMPTS, axis=1)
+        ]
+        for channel in CHANNELS
     ]
-    expected = np.average(alone, axis=0, weights=weights)
+    expected = np.average(np.reshape(alone, (-1, 6, 6)), axis=0, weights=weights.ravel())
     assert np.allclose(likenesses(rows, rows, rows, **known, weights=weights).score, expected)
