@@ -35,6 +35,7 @@ __all__ = ["PROMPTS", "Matched", "calibrate_matched", "score_matched"]
 PROMPTS = (5, 10, 25, 50, 100)  # that suspect and model both answered, as far as there are so many
 REPEATS = 4  # times that prompts are drawn for a size
 _SHARE = 0.8  # of the prompts drawn that a pair must have answered
+_MOST_MODELS = 400  # that are paired with each other
 _SAMPLED = 20  # outputs of a bundle that its language is told by
 
 
@@ -170,24 +171,28 @@ def score_matched(
         return None
     everything, units, weights = own.everything(), own.units, own.weights()
     available = len(own.prompts)
+    kept_models = np.arange(len(own))
+    if len(own) > _MOST_MODELS:
+        kept_models = np.sort(rng.permutation(len(own))[:_MOST_MODELS])
     sizes = [n for n in sorted(set(prompts)) if n <= available]
     pieces = []
     for n in sizes:
         for repeat in range(repeats):
             chosen = np.sort(rng.permutation(available)[:n])
             found = likenesses(
-                stand_in[:, chosen],
-                enrolled[:, chosen],
+                stand_in[np.ix_(kept_models, chosen)],
+                enrolled[np.ix_(kept_models, chosen)],
                 everything[:, chosen],
-                units_a=units,
-                units_b=units,
+                units_a=units[kept_models],
+                units_b=units[kept_models],
                 units=units,
                 channels=CHANNELS,
                 weights=weights[:, chosen],
             )
             kept = found.prompts >= max(FEWEST_PROMPTS, _SHARE * n)
             suspect, reference = np.nonzero(kept & ~np.isnan(found.score))
-            pieces.append((found.score[suspect, reference], suspect, reference, n, repeat))
+            score = found.score[suspect, reference]
+            pieces.append((score, kept_models[suspect], kept_models[reference], n, repeat))
     if not sum(len(p[0]) for p in pieces):
         return None
     many = np.concatenate([np.full(len(p[0]), p[3]) for p in pieces]).astype(np.int64)
