@@ -33,6 +33,7 @@ from provenance.attribution.known_pairs import (
 )
 from provenance.attribution.layouts import RAW
 from provenance.attribution.ratios import language_of
+from provenance.attribution.related import FEWEST_SAME, surely
 from provenance.canonical import canonical_json
 from provenance.errors import UsageError
 from provenance.evidence.files import write_atomically
@@ -46,7 +47,6 @@ __all__ = ["HYPOTHESES", "Calibrated", "calibrate", "fit_shipped"]
 AGAINST = "none_of_these"
 HYPOTHESES = ("same_weights", "derived", "common_base")
 _AGREEING = 0.9  # share of the models whose texts must be in one language for it to be the scope
-_FEWEST_SAME = 3  # units with a pair for which the hypothesis holds
 Floats = NDArray[np.float64]
 
 
@@ -268,10 +268,10 @@ def pairs_for(
     codes = {u: i for i, u in enumerate(dict.fromkeys(scored.units))}
     unit = np.array([codes[u] for u in scored.units], dtype=np.int64)
     units = len(np.unique(unit[scored.suspect[first]]))
-    if units < _FEWEST_SAME:
+    if units < FEWEST_SAME:
         return (
             f"{hypothesis}: {units} units have a pair of bundles for which it surely holds, "
-            f"{_FEWEST_SAME} are needed"
+            f"{FEWEST_SAME} are needed"
         )
     found: dict[int, Pairs] = {}
     for n in np.unique(scored.n_suspect).tolist():
@@ -292,9 +292,7 @@ def _holds(hypothesis: str, scored: Scored, labels: Relations) -> NDArray[np.boo
     known = np.zeros((models, models), dtype=bool)
     for i, j in zip(*np.nonzero(_together(scored)), strict=True):
         a, b = scored.models[i], scored.models[j]
-        link = labels.link(a, b, axis)
-        twins = labels.link(a, b, "same_weights").holds
-        known[i, j] = i != j and not twins and link.holds is True and link.certainty == "sure"
+        known[i, j] = surely(labels, a, b, axis)
     found: NDArray[np.bool_] = known[scored.suspect, scored.reference]
     return found
 

@@ -46,8 +46,8 @@ def why_none(hypothesis: str, units: Mapping[str, Sequence[str]], labels: Relati
     found = units_holding(units, labels, axis)
     held = "none" if not found else f"{len(found):,} ({', '.join(found[:5])})"
     start = (
-        f"Of {len(units):,} unit{'s' * (len(units) != 1)} of the library {held} "
-        f"{'hold' if len(found) > 1 else 'holds'} two models for which it is surely so"
+        f"Of the library's {len(units):,} unit{'s' * (len(units) != 1)} that answered such prompts "
+        f"{held} {'hold' if len(found) > 1 else 'holds'} two models for which it is surely so"
     )
     needs = (
         f"a calibration needs {FEWEST_SAME} such units, by labels that are sure (in the relations "

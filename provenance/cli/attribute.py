@@ -28,6 +28,7 @@ What is weighed, each pair apart and nothing multiplied:
     likelihood ratios, if the library has a calibration that covers the case
   likeness: is the suspect more like the reference than unrelated models are?
   change: did it step towards the reference, rather than to any control?
+    A reason of its own: it enters no ratio and decides no verdict
   Likeness has no direction: who learned from whom needs dates or parentage.
 
 Verdicts:
@@ -39,7 +40,7 @@ Exit codes:
   0   done, and nothing that --fail-on names
   11  inconclusive   13  supported   (only with --fail-on)
   20  stopped by the budget; the same command with a larger one resumes
-  1   no answer at all, or a fault    2  usage    130  interrupted
+  1   no answer or no text at all, or a fault    2  usage    130  interrupted
 """
 _SIDES = "Endpoints"
 

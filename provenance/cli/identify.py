@@ -45,7 +45,7 @@ Exit codes:
   0   done, and nothing that --fail-on names
   11  inconclusive (only with --fail-on)
   20  stopped by the budget; the same command with a larger one resumes
-  1   no answer at all, or a fault    2  usage    130  interrupted
+  1   no answer or no text at all, or a fault    2  usage    130  interrupted
 """
 
 GENRE = typer.Option(

@@ -56,10 +56,10 @@ def no_step_found(
     view: str = "",
 ) -> str:
     """No step towards the reference stands out."""
-    where = ", away from it" if step < 0 else ""
+    where = ", away from it," if step < 0 else ""
     return (
         f"Between the two dates no step towards the reference stands out{_seen(view)}: the mean "
-        f"step is {_size(step, interval, level, way)}{where}, on "
+        f"step is {_size(step, interval, level, way, where)}, on "
         f"{counted(prompts, 'prompt')}; p = {p_value(p, alpha)} if nothing changed, at "
         f"α = {alpha:g}. Measured away from {_listed(controls)}. A smaller step, or one that was "
         "made before the first date, is not excluded. It enters no likelihood ratio."
@@ -123,7 +123,13 @@ def _seen(view: str) -> str:
     return " (without case, Markdown and spacing)" if view == "canonical" else ""
 
 
-def _size(step: float, interval: Sequence[float] | None, level: float, way: float | None) -> str:
+def _size(
+    step: float,
+    interval: Sequence[float] | None,
+    level: float,
+    way: float | None,
+    where: str = "",
+) -> str:
     known = (
         ""
         if interval is None
@@ -134,7 +140,7 @@ def _size(step: float, interval: Sequence[float] | None, level: float, way: floa
         if way is not None and way > 0
         else ""
     )
-    return f"{significant(step)}{known}{whole}"
+    return f"{significant(step)}{where}{known}{whole}"
 
 
 def _rather(controls: Sequence[str], as_far: int, rank: float | None, alpha: float) -> str:

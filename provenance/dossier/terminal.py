@@ -6,13 +6,13 @@ import unicodedata
 from pathlib import Path
 
 from provenance.dossier import decision, failures, wording
-from provenance.dossier.numbers import count, share, usd
+from provenance.dossier.numbers import count, counted, share, usd
 from provenance.dossier.sections import record
 from provenance.dossier.text import for_terminal
 from provenance.findings import StudyDocument
 
 _COLORS = {"alert": "1;31", "caution": "1;33", "calm": "1;32"}
-_MOST_REASONS = 6
+_MOST_REASONS = 8
 
 
 def summary(document: StudyDocument, *, width: int, color: bool, dossier: Path | None) -> str:
@@ -51,6 +51,8 @@ def summary(document: StudyDocument, *, width: int, color: bool, dossier: Path |
         others = silent or others
     for reason in others[:_MOST_REASONS]:
         lines += _wrap(f"· {reason.text}", width, hanging=2)
+    if len(others) > _MOST_REASONS:
+        lines.append(f"· {counted(len(others) - _MOST_REASONS, 'more reason')} in the dossier")
     for failed in failures.lines(document):
         lines += _wrap(f"· {failed}", width, hanging=2)
     if any(r.code == "nothing_answered" for r in others):

@@ -38,13 +38,15 @@ def test_only_sure_labels_count_and_the_same_weights_are_another_question() -> N
 def test_why_there_is_no_ratio_counts_units_not_pairs() -> None:
     """Unit: makers of weights. Breaks if the many pairs of one unit pass for many."""
     derived = why_none("derived", UNITS, LABELS)
-    assert derived.startswith("Of 3 units of the library 1 (A) holds two models")
+    assert derived.startswith(
+        "Of the library's 3 units that answered such prompts 1 (A) holds two models"
+    )
     assert "a calibration needs 3 such units" in derived
     assert "`parent`" in derived
     base = why_none("common_base", UNITS, LABELS)
     assert "2 (A, B) hold two models" in base
     assert why_none("derived", {"C": ["alone"]}, LABELS).startswith(
-        "Of 1 unit of the library none holds"
+        "Of the library's 1 unit that answered such prompts none holds"
     )
     assert why_none("same_weights", UNITS, LABELS) == "no_calibration"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from provenance.dossier.terminal import columns, summary
-from provenance.findings import StudyDocument
+from provenance.findings import Reason, StudyDocument
 
 Make = Callable[[str], StudyDocument]
 PATH = Path("reports/relay-gpt-x-1f3a9c02/dossier.pdf")
@@ -62,3 +62,19 @@ def test_colour_touches_the_label_only(document: StudyDocument) -> None:
     assert len(escapes) == 2
     assert coloured.startswith(escapes[0])
     assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == plain
+
+
+def test_reasons_beyond_the_first_eight_are_counted(make: Make) -> None:
+    """None is dropped in silence: a strand that is cut off would read as one that was not there."""
+    document = make("different")
+    spare = Reason(code="no_dates", text="A further reason.", values={})
+    for more, said in ((0, False), (8, False), (9, True), (10, True)):
+        reasons = (document.verdict.reasons[0], *(spare,) * more)
+        assert reasons[0].code == "rejects_same_deployment"
+        verdict = document.verdict.model_copy(update={"reasons": reasons})
+        text = summary(
+            document.model_copy(update={"verdict": verdict}), width=60, color=False, dossier=None
+        )
+        assert text.count("· A further reason.") == min(more, 8)
+        assert ("in the dossier" in text) is said
+    assert "· 2 more reasons in the dossier" in text
