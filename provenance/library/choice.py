@@ -38,7 +38,7 @@ from provenance.stats.permutation import PermutationNull
 # Random halvings behind an estimate of information.
 HALVINGS = 8
 NUMBERS = (6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
-DRAWS = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 35, 40, 45, 50, 60)
+DRAWS = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 35, 40, 45, 50, 60, 80, 120)
 _STAND_INS = 3
 _PARTED = 0.01
 _PRIOR = 1.0  # draws that the smoothing of a table is worth

@@ -157,19 +157,19 @@ def nineteen():
 
 
 def test_nineteen_anchors_give_a_p_value_at_a_twentieth(study, nineteen):
-    found = study("other", nineteen)
+    found = study("other", nineteen, draws=6)
     assert found.verdict.label == "different"
     finding = anchors_of(found)
     assert (finding.p_value, finding.exactness) == (1 / 20, "calibrated")
     assert finding.null == "host_effect"
     assert "rejects an effect of the hosts" in found.verdict.reasons[1].text
     usage = found.document.usage
-    assert usage.by_side["anchors"]["requests"] == 19 * 2 * 96
-    assert usage.requests == 20 * 2 * 96
+    assert usage.by_side["anchors"]["requests"] == 19 * 2 * 48
+    assert usage.requests == 20 * 2 * 48
 
 
 def test_nineteen_anchors_take_a_shared_effect_back(study, nineteen):
-    found = study("h0", nineteen)
+    found = study("h0", nineteen, draws=7)
     assert found.verdict.label == "inconclusive"
     assert anchors_of(found).p_value > ALPHA
     assert "anchors_shift_alike" in codes(found)
