@@ -289,11 +289,15 @@ def median_tokens(
         for _ in range(times)
     ]
     low, high = np.quantile(again, [0.025, 0.975], method="nearest")
+    largest = {k: max(r.tokens for r in v) for k, v in by_rung.items()}
+    # A rung on which .8 was not reached takes more than the most that was tried on it.
+    bounds = [largest[k] if np.isinf(each[k]) else each[k] for k in rungs]
     return {
         "median": _finite(float(np.median(list(each.values())))),
+        "at_least": _finite(float(np.median(bounds))),
         "interval": [_finite(float(low)), _finite(float(high))],
         "by_rung": {k: _finite(v) for k, v in each.items()},
-        "largest_tried": {k: max(r.tokens for r in v) for k, v in by_rung.items()},
+        "largest_tried": largest,
     }
 
 

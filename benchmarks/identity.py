@@ -265,7 +265,7 @@ def summary(document: dict) -> None:
         for method, found in part["methods"].items():
             if found is None:
                 continue
-            most = max(found["largest_tried"].values())
+            most = found["at_least"]
             middle, low, high = (_print(v, most) for v in (found["median"], *found["interval"]))
             wrong = document["ladder"]["false_alarms"][method]
             print(
