@@ -107,14 +107,26 @@ def test_without_a_genre_no_model_is_named_or_excluded(tmp_path):
     assert provenance.verify(study.store).ok
 
 
-def test_within_a_genre_what_no_model_writes_is_none_of_them(tmp_path):
+@pytest.mark.parametrize("words", [60, 180])
+def test_within_a_genre_what_no_model_writes_is_none_of_them(tmp_path, calibrations, words):
+    """Bounds are those of the grades that gave a ratio: none for texts shorter than its scope."""
     study = provenance.identify(
-        recording(tmp_path, "mystery"), genre="puzzles", formats=[], seed=1, store=tmp_path / "s"
+        recording(tmp_path, "mystery", words=words),
+        genre="puzzles",
+        formats=[],
+        seed=1,
+        store=tmp_path / "s",
     )
     population = study.document.population
     assert (population.alpha, population.genre) == (0.05, "puzzles")
     assert population.decidable
-    assert population.ratio_bounds is not None
+    given = [c for c in study.document.candidates if c.log10_lr is not None]
+    assert bool(given) is (words == 180)
+    assert (population.ratio_bounds is not None) is bool(given)
+    if given:
+        ends = {b for c in calibrations if "puzzles" in c.scope.genres for g in c.grades
+                for b in g.bounds}  # fmt: skip
+        assert set(population.ratio_bounds) <= ends
     assert study.verdict.label in ("none_of_these", "inconclusive")
     assert all((c.log10_lr or -1) <= 1 for c in study.document.candidates)
     assert population.false_inclusion is not None
@@ -128,9 +140,9 @@ def test_attribute_needs_no_library_either(tmp_path):
     first = study.document.propositions[0]
     assert first.assessed or first.why_not
     assert study.document.population.name == "default"
-    assert [p.why_not for p in study.document.propositions if p.hypothesis == "derived"] == [
-        "No calibration covers this battery."
-    ]
+    (why,) = (p.why_not for p in study.document.propositions if p.hypothesis == "derived")
+    assert why.startswith("Of the library's 9 units that answered such prompts none holds two")
+    assert "a calibration needs 3 such units" in why
 
 
 def test_no_ratio_across_genres_lengths_or_languages_of_either_side(calibrations):
