@@ -26,7 +26,7 @@ from provenance.attribution.likeness_reasons import (
 )
 from provenance.attribution.open_set import needed
 from provenance.attribution.origin import Coded
-from provenance.attribution.ranking import likeness_of, unranked
+from provenance.attribution.ranking import likeness_of, matched_likeness, unranked
 from provenance.attribution.ratios import SAME_MODEL
 from provenance.attribution.related import why_none
 from provenance.attribution.steps import step_findings, step_reasons
@@ -270,6 +270,44 @@ def _why_none(hypothesis: str, case: Case | None) -> str:
     return why_none(hypothesis, units, case.known.relations)
 
 
+def _likeness_finding(name: str, alike: Likeness, case: Case, alpha: float) -> Finding:
+    matched = alike.prompts is not None
+    n_suspect, n_reference = _compared(case, alike)
+    return Finding(
+        name=name,
+        speaks_to=(NULL,),
+        statistic=alike.statistic,
+        p_value=alike.p_value,
+        alpha=alpha,
+        null=NULL,
+        exactness="calibrated",
+        assumptions=("population_stands_for_others",),
+        n_reference=n_reference,
+        n_suspect=n_suspect,
+        estimand=_MATCHED_ESTIMAND if matched else _ESTIMAND,
+        method=(
+            "Rank of the suspect's centred likeness among those of unrelated models of the "
+            "population and the controls whose texts are at most twice as long or as short; "
+            + (
+                "answers are compared with answers to the same prompt"
+                if matched
+                else "prompts are not compared with themselves"
+            )
+        ),
+        citation="Vovk, Gammerman & Shafer 2005",
+        values={
+            "unrelated": alike.unrelated,
+            "students_known": alike.students,
+            "students_caught": alike.caught,
+            "smallest_p": 1 / (alike.unrelated + 1),
+            "view": alike.view,
+            **({"prompts": alike.prompts} if matched else {}),
+            "other_source": alike.rival,
+            "other_source_p": alike.rival_p,
+        },
+    )
+
+
 def _compared(case: Case, alike: Likeness | None) -> tuple[int, int]:
     """Outputs of suspect and reference that were compared."""
     if alike is not None and alike.prompts is not None and case.beside is not None:
@@ -280,44 +318,15 @@ def _compared(case: Case, alike: Likeness | None) -> tuple[int, int]:
 def _likeness_findings(
     alike: Likeness | None, case: Case | None, alpha: float
 ) -> tuple[Finding, ...]:
-    if alike is None or case is None:
+    """The likeness; beside it, where both can be had, that of answers to the same prompts."""
+    if case is None:
         return ()
-    siblings = nearer_than_siblings(case)
-    found = [
-        Finding(
-            name="likeness",
-            speaks_to=(NULL,),
-            statistic=alike.statistic,
-            p_value=alike.p_value,
-            alpha=alpha,
-            null=NULL,
-            exactness="calibrated",
-            assumptions=("population_stands_for_others",),
-            n_reference=_compared(case, alike)[1],
-            n_suspect=_compared(case, alike)[0],
-            estimand=_ESTIMAND if alike.prompts is None else _MATCHED_ESTIMAND,
-            method=(
-                "Rank of the suspect's centred likeness among those of unrelated models of the "
-                "population and the controls whose texts are at most twice as long or as short; "
-                + (
-                    "prompts are not compared with themselves"
-                    if alike.prompts is None
-                    else "answers are compared with answers to the same prompt"
-                )
-            ),
-            citation="Vovk, Gammerman & Shafer 2005",
-            values={
-                "unrelated": alike.unrelated,
-                "students_known": alike.students,
-                "students_caught": alike.caught,
-                "smallest_p": 1 / (alike.unrelated + 1),
-                "view": alike.view,
-                **({} if alike.prompts is None else {"prompts": alike.prompts}),
-                "other_source": alike.rival,
-                "other_source_p": alike.rival_p,
-            },
-        )
-    ]
+    found = [] if alike is None else [_likeness_finding("likeness", alike, case, alpha)]
+    matched = None if case.few else matched_likeness(case, alpha)
+    if matched is not None:
+        second = _likeness_finding("likeness_same_prompts", matched, case, alpha)
+        found.append(second.model_copy(update={"exploratory": True}))
+    siblings = None if alike is None else nearer_than_siblings(case)
     if siblings is not None:
         found.append(
             Finding(

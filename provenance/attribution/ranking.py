@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from provenance.attribution.beside import Beside
 from provenance.attribution.enrolled import EnrolledModel
 from provenance.attribution.holding import scores_in
 from provenance.attribution.identification import FEWEST, Suspect, own_parts
@@ -22,25 +21,21 @@ from provenance.library.parts import ENROLLED, PARTS
 from provenance.library.population import Moments
 from provenance.library.space.formats import Formats
 
-__all__ = ["likeness_of", "unranked"]
+__all__ = ["likeness_of", "matched_likeness", "unranked"]
 
 Flags = NDArray[np.bool_]
-# Prompts from which bundles are compared as a whole: likeness of answers gains nothing beyond.
-MOST_MATCHED = 50
 _LENGTHS = 2.0  # how many times as long or as short a text of the null may be
 
 
 def likeness_of(case: Case, alpha: float) -> Likeness | None:
     """How unusual the suspect's likeness to the reference is; None with too small a population.
 
-    Prompt by prompt where both answered prompts of the library, but not so many that their style on
-    disjoint prompts tells more (`MOST_MATCHED`). Else, where the formats are unlike, the larger of
-    the two views' p-values counts, which is valid whatever chooses between them.
+    On disjoint prompts, or prompt by prompt where they hold too few outputs for that. Where the
+    formats are unlike the larger of the two views' p-values counts, which is valid whatever chooses
+    between them.
     """
-    if case.beside is not None and (case.few or case.beside.prompts < MOST_MATCHED):
-        matched = _matched(case, case.beside, alpha)
-        if matched is not None or case.few:
-            return matched
+    if case.few:
+        return matched_likeness(case, alpha)
     found = _likeness(case, case.main, alpha)
     if case.unlike and case.plain is not None:
         second = _likeness(case, case.plain, alpha)
@@ -146,9 +141,17 @@ def _likeness(case: Case, sides: Sides, alpha: float) -> Likeness | None:
     )
 
 
-def _matched(case: Case, beside: Beside, alpha: float) -> Likeness | None:
-    """By answers to the same prompts; the suspect's own model, if it is there, is no source."""
-    found, own = beside.scored(), beside.placed.own
+def matched_likeness(case: Case, alpha: float) -> Likeness | None:
+    """By answers to the same prompts; the suspect's own model, if it is there, is no source.
+
+    Beside `likeness_of`, never instead of it where both can be had: models of makers that a space
+    knows are told apart by their style rather better (`benchmarks/same_prompts.py`).
+    """
+    if case.beside is None:
+        return None
+    found, own = case.beside.scored(), case.beside.placed.own
+    if np.isnan(found.score[0, 0]):
+        return None
     itself = [1 + k for k, m in enumerate(own.models) if m.name == case.names[1]]
     found.score[0, itself] = np.nan
     enrolled = {(m.name, m.version, m.genre): m for m in case.main.known.enrolled.models}
@@ -174,7 +177,7 @@ def _matched(case: Case, beside: Beside, alpha: float) -> Likeness | None:
         alpha=alpha,
         view="canonical",
         centre=False,
-        prompts=beside.prompts,
+        prompts=case.beside.prompts,
     )
 
 

@@ -213,12 +213,12 @@ def test_a_student_leans_to_its_reference_and_an_unrelated_model_does_not(world)
         )
 
     student, other = attributed("student", "m6"), attributed("nobody", None)
-    finding = next(f for f in student.findings if f.name == "likeness")
+    finding = next(f for f in student.findings if f.name == "likeness_same_prompts")
+    assert finding.exploratory
     assert finding.values["prompts"] == PROMPTS
     assert finding.p_value == finding.values["smallest_p"]
     assert finding.values["unrelated"] >= UNITS - 2
-    assert "leans_to_reference" in {r.code for r in student.verdict.reasons}
-    finding = next(f for f in other.findings if f.name == "likeness")
+    finding = next(f for f in other.findings if f.name == "likeness_same_prompts")
     assert finding.p_value > 0.1
     own = {(p.hypothesis): p for p in other.document.propositions}["same_weights"]
     assert own.calibration == "made-matched-same_weights"
@@ -243,6 +243,7 @@ def test_twelve_shared_prompts_are_enough_to_attribute(world):
         new=True,
     )
     (finding,) = study.findings
+    assert finding.name == "likeness"
     assert finding.values["prompts"] == 12
     assert finding.n_suspect == 12
     assert study.document.population.comparison == "same_prompts"
