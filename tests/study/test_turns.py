@@ -18,6 +18,9 @@ from provenance.errors import BudgetExhausted, UsageError
 from provenance.evidence.store import Store
 from provenance.providers.simulated import SimulatedProvider
 from provenance.sampling.plan import make_plan
+from provenance.settings import Settings
+from provenance.study.comparison import prepare_comparison
+from provenance.study.sides import shared_gates
 from provenance.study.turns import Turns
 from provenance.transcript import ROLES, Message
 
@@ -281,3 +284,21 @@ def test_an_interrupted_study_goes_on_in_turn(study, tmp_path, limit):
     assert [len(starts(path)) for path in parts] == [192, 192]
     assert found.document.usage.requests == 384
     assert verify(tmp_path / "s").ok
+
+
+def test_a_host_is_one_host_for_the_study_and_its_anchors(folder):
+    """Places and pace are the host's: an anchor at it takes its turn at the study's own gate."""
+
+    def at(host, model):
+        return Endpoint.parse(f"compatible:{model}@https://{host}/v1,key_env=NONE,rpm=30")
+
+    made = prepare_comparison(
+        at("a.test", "m"),
+        at("b.test", "m"),
+        [(at("a.test", "n"), at("b.test", "n")), (at("a.test", "o"), at("b.test", "o"))],
+        Settings(battery=f"{folder}/numbers.toml"),
+        environment={"NONE": "key"},
+    )
+    gates = shared_gates(made.plans())
+    assert len({id(g["suspect"]) for g in gates}) == len({id(g["reference"]) for g in gates}) == 1
+    assert gates[0]["suspect"] is not gates[0]["reference"]
