@@ -290,14 +290,13 @@ def test_a_host_is_one_host_for_the_study_and_its_anchors(folder):
     """Places and pace are the host's: an anchor at it takes its turn at the study's own gate."""
 
     def at(host, model):
-        return Endpoint.parse(f"compatible:{model}@https://{host}/v1,key_env=NONE,rpm=30")
+        return Endpoint.parse(f"compatible:{model}@https://{host}/v1,rpm=30")
 
     made = prepare_comparison(
         at("a.test", "m"),
         at("b.test", "m"),
         [(at("a.test", "n"), at("b.test", "n")), (at("a.test", "o"), at("b.test", "o"))],
         Settings(battery=f"{folder}/numbers.toml"),
-        environment={"NONE": "key"},
     )
     gates = shared_gates(made.plans())
     assert len({id(g["suspect"]) for g in gates}) == len({id(g["reference"]) for g in gates}) == 1
