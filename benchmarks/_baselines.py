@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from _corpora import Corpus, frame_of
-from _pairs import Found, compared, drawn, halves, splits
+from _pairs import Found, Split, compared, drawn, halves, splits
 
 from provenance.signatures import LogTfIdf, blocks, named
 
 WORDS = 500  # of a model, the most over-used: what a tree of habits compares
+COMMON = 0.01  # share of outputs that have a word which a Delta reads
+Sides = tuple[dict[int, np.ndarray], dict[int, np.ndarray]]
 _TEXTS = ("char_ngrams", "word_ngrams", "function_words")
 
 
@@ -28,16 +30,17 @@ def found_by_baselines(
     counts = {name: _matrix(name, texts) for name in _TEXTS}
     found: dict[str, Found] = {}
     for outputs, repeats, share in runs:
-        found |= _found(counts, data, outputs, repeats, share)
+        found |= _by_texts(counts, data, outputs, repeats, share)
+        found |= by_deltas(counts["function_words"], data, outputs, repeats, share)
     return found
 
 
-def _found(
+def _by_texts(
     counts: Mapping[str, Any], data: Corpus, outputs: Sequence[int], repeats: int, share: float
 ) -> dict[str, Found]:
     made: dict[str, list[Found]] = {}
     for split in splits(data, data.unit, np.random.default_rng(0), share):
-        rows = {"function_words": counts["function_words"][split.test]}
+        rows = {}
         usual_words = presence(counts["word_ngrams"], split.train)
         for name in ("char_ngrams", "word_ngrams"):
             weights = LogTfIdf.fitted([counts[name][split.train]], keep=30_000)
@@ -46,31 +49,62 @@ def _found(
                 trained = sp.csr_array(weights.apply(counts[name][split.train]))
                 centre, scale = _wccn(trained, data.model[split.train])
         words = counts["word_ngrams"][split.test][:, usual_words[0]]
-        usual = counts["function_words"][split.train]
-        mean, spread = usual.mean(axis=0), usual.std(axis=0) + 1e-9
-        for repeat in range(repeats):
-            one, two, g = halves(data, split.test, repeat)
-            for n in outputs:
-                sides = drawn(data, split.test, one, n, g), drawn(data, split.test, two, n, g)
-                bundle = lambda x: [  # noqa: E731
-                    np.array([np.asarray(x[c].mean(axis=0)).ravel() for c in s.values()])
-                    for s in sides  # noqa: B023
-                ]
-                a, b = bundle(rows["char_ngrams"])
-                both = {"character TF-IDF, cosine": cosine(a - centre, b - centre)}
-                both["character TF-IDF, WCCN"] = cosine((a - centre) * scale, (b - centre) * scale)
-                a, b = bundle(rows["word_ngrams"])
-                both["word TF-IDF, cosine"] = cosine(a - a.mean(axis=0), b - b.mean(axis=0))
-                a, b = ((x - mean) / spread for x in bundle(rows["function_words"]))
-                both["Burrows' Delta"] = -manhattan(a, b)
-                both["cosine Delta"] = cosine(a, b)
-                over = [habits(x, usual_words[1]) for x in bundle(words)]
-                both["Jaccard of lexical habits"] = jaccard(*over)
-                for label, scored in both.items():
-                    made.setdefault(f"{label}, {n}", []).append(
-                        compared(scored, data.unit, *map(list, sides), split.number)
-                    )
+        for n, sides in _bundles(data, split, outputs, repeats):
+            a, b = _means(rows["char_ngrams"], sides)
+            both = {"character TF-IDF, cosine": cosine(a - centre, b - centre)}
+            both["character TF-IDF, WCCN"] = cosine((a - centre) * scale, (b - centre) * scale)
+            a, b = _means(rows["word_ngrams"], sides)
+            both["word TF-IDF, cosine"] = cosine(a - a.mean(axis=0), b - b.mean(axis=0))
+            over = [habits(x, usual_words[1]) for x in _means(words, sides)]
+            both["Jaccard of lexical habits"] = jaccard(*over)
+            for label, scored in both.items():
+                made.setdefault(f"{label}, {n}", []).append(
+                    compared(scored, data.unit, *map(list, sides), split.number)
+                )
     return {label: Found.joined(parts) for label, parts in made.items()}
+
+
+def by_deltas(
+    words: np.ndarray, data: Corpus, outputs: Sequence[int], repeats: int, share: float
+) -> dict[str, Found]:
+    """Burrows' and cosine Delta of the rates of function words, on the same bundles."""
+    made: dict[str, list[Found]] = {}
+    for split in splits(data, data.unit, np.random.default_rng(0), share):
+        rows = standardised(words, split.train)[split.test]
+        for n, sides in _bundles(data, split, outputs, repeats):
+            a, b = _means(rows, sides)
+            for label, scored in (
+                ("Burrows' Delta", -manhattan(a, b)),
+                ("cosine Delta", cosine(a, b)),
+            ):
+                made.setdefault(f"{label}, {n}", []).append(
+                    compared(scored, data.unit, *map(list, sides), split.number)
+                )
+    return {label: Found.joined(parts) for label, parts in made.items()}
+
+
+def standardised(words: np.ndarray, train: np.ndarray) -> np.ndarray:
+    """Rates less their mean, by their spread; of words that a hundredth of ``train`` has.
+
+    A word that the training outputs hardly have would weigh without bound.
+    """
+    own = words[train]
+    kept = (own > 0).mean(axis=0) >= COMMON
+    return (words[:, kept] - own[:, kept].mean(axis=0)) / own[:, kept].std(axis=0)
+
+
+def _bundles(
+    data: Corpus, split: Split, outputs: Sequence[int], repeats: int
+) -> Iterator[tuple[int, Sides]]:
+    """Those of `held_out`."""
+    for repeat in range(repeats):
+        one, two, g = halves(data, split.test, repeat)
+        for n in outputs:
+            yield n, (drawn(data, split.test, one, n, g), drawn(data, split.test, two, n, g))
+
+
+def _means(rows: Any, sides: Sides) -> list[np.ndarray]:
+    return [np.array([np.asarray(rows[c].mean(axis=0)).ravel() for c in s.values()]) for s in sides]
 
 
 def _matrix(name: str, texts: Sequence[str]):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _baselines import cosine, manhattan
+from _baselines import cosine, manhattan, standardised
 from _corpora import Corpus, corpus, folds_of, frame_of
 from _discriminant import Softmax, coordinates, weighed
 from _pairs import drawn, summaries
@@ -18,6 +18,7 @@ from provenance.attribution.same_source import scores
 from provenance.library.space import fit
 from provenance.signatures import blocks, named
 
+CORPUS = "alpaca_eval"
 OUTPUTS = (1, 10, 100)
 ENROLLED = (25, 50, 100)  # prompts a model is enrolled with, beside all 150
 REPEATS = 5
@@ -42,7 +43,7 @@ def closed(folder: Path) -> Rows:
     a model outside the set. Its ridge and the weights of the sum were chosen on two halves of the
     280, prompt-disjoint, before it met an answer to the 149.
     """
-    data = corpus(folder, "alpaca_eval")
+    data = corpus(folder, CORPUS)
     seen = np.random.default_rng(0).permutation(int(data.prompt.max()) + 1)
     parts = seen[:130], seen[130:280], seen[280:]
     every = np.arange(len(data.names))
@@ -196,29 +197,32 @@ def _summed(logs: np.ndarray, suspects: Chosen) -> np.ndarray:
 
 
 def _peers(folder: Path, data: Corpus, enrolled: np.ndarray) -> dict[str, Scored]:
-    """Distances of mean rows: TF-IDF less the mean of all enrolled ones, and both Deltas."""
+    """Cosine of mean TF-IDF rows less the mean of all enrolled ones, and both Deltas."""
     import scipy.sparse as sp
 
-    texts = frame_of(folder, "alpaca_eval").output
-    made: dict[str, list[Any]] = {"char_ngrams": [], "function_words": []}
-    for block in blocks(named(*made), texts):
-        made["char_ngrams"].append(block["char_ngrams"].astype(np.float32))
-        made["function_words"].append(np.asarray(block["function_words"]))
-    whole = sp.csr_array(sp.vstack(made["char_ngrams"], format="csr"))
+    texts = frame_of(folder, CORPUS).output
+    made = [b["char_ngrams"].astype(np.float32) for b in blocks(named("char_ngrams"), texts)]
+    whole = sp.csr_array(sp.vstack(made, format="csr"))
     present = np.bincount(whole.indices, minlength=whole.shape[1])
     rows = weighted(whole[:, np.argsort(-present)[:30_000]])
-    inside = np.isin(data.prompt, enrolled)
-    centre = np.asarray(rows[inside].mean(axis=0)).ravel()
-    words = np.concatenate(made["function_words"])
-    standard = (words - words[inside].mean(axis=0)) / (words[inside].std(axis=0) + 1e-9)
+    centre = np.asarray(rows[np.isin(data.prompt, enrolled)].mean(axis=0)).ravel()
 
-    def means(of: Any, chosen: Chosen) -> np.ndarray:
-        return np.array([np.asarray(of[c].mean(axis=0)).ravel() for c in chosen.values()])
+    def score(suspects: Chosen, known: Chosen) -> np.ndarray:
+        return cosine(_means(rows, suspects) - centre, _means(rows, known) - centre)
 
+    return {"characters, TF-IDF centroid": score} | _deltas(folder, data, enrolled)
+
+
+def _deltas(folder: Path, data: Corpus, enrolled: np.ndarray) -> dict[str, Scored]:
+    texts = frame_of(folder, CORPUS).output
+    made = [np.asarray(b["function_words"]) for b in blocks(named("function_words"), texts)]
+    inside = np.flatnonzero(np.isin(data.prompt, enrolled))
+    rows = standardised(np.concatenate(made), inside)
     return {
-        "characters, TF-IDF centroid": lambda a, b: cosine(
-            means(rows, a) - centre, means(rows, b) - centre
-        ),
-        "Burrows' Delta": lambda a, b: -manhattan(means(standard, a), means(standard, b)),
-        "cosine Delta": lambda a, b: cosine(means(standard, a), means(standard, b)),
+        "Burrows' Delta": lambda a, b: -manhattan(_means(rows, a), _means(rows, b)),
+        "cosine Delta": lambda a, b: cosine(_means(rows, a), _means(rows, b)),
     }
+
+
+def _means(rows: Any, chosen: Chosen) -> np.ndarray:
+    return np.array([np.asarray(rows[c].mean(axis=0)).ravel() for c in chosen.values()])

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from _baselines import cosine, habits, jaccard, manhattan, presence
+from _baselines import COMMON, cosine, habits, jaccard, manhattan, presence
 from _corpora import Corpus, corpus, frame_of, labels_of
 from _logistic import logistic
 from _pairs import auc
@@ -142,6 +142,7 @@ def _deltas(data: Corpus) -> Tables:
     ends = np.cumsum([0, *(s.width for s in named(*NAMED))])
     at = NAMED.index("function_words")
     words = data.training.measures[:, ends[at] : ends[at + 1]]
+    words = words[:, (words > 0).mean(axis=0) >= COMMON]
     means = np.array([words[data.model == m].mean(axis=0) for m in range(k)], dtype=np.float64)
     standard = (means - means.mean(axis=0)) / (means.std(axis=0) + 1e-9)
     counts = data.training.counts["word_ngrams"]

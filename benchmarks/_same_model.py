@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +28,14 @@ from _pairs import (
 )
 
 from provenance.attribution.calibration import shuffled_control
-from provenance.attribution.same_source import scores
+from provenance.attribution.same_source import UNUSUAL, scores
 from provenance.library.space import Summary
 
 OUTPUTS = (25, 100)
 # 188 a side are 376 prompts; the fit has the 53 that are left.
 MOST, MOST_SHARE = 188, 0.12
 RUNS = ((OUTPUTS, 5, 0.5), ((MOST,), 3, MOST_SHARE))  # outputs, repeats, share of the fit
+LESS = 0.6  # another weight of the unusual
 CORPUS = "alpaca_eval"
 Rows = dict[str, dict[str, Any]]
 
@@ -67,33 +68,45 @@ def reformatted_suspect(folder: Path) -> Rows:
     views, changes = ("raw", "canonical"), ("", "re-formatted")
     data = {(v, c): corpus(folder, CORPUS, v, change=c) for v in views for c in changes}
     found = held_out(data, data["raw", ""].unit, (100,))
-    plain = {v: found[100, v, ""] for v in views}
     tied = ties(labels_of(folder, CORPUS).loc[data["raw", ""].names], data["raw", ""])
     rows: Rows = {
         "texts that the canonical view makes the same": {
             "share": undone(folder, CORPUS, "canonical")
         }
     }
+    for weight in (UNUSUAL, LESS):
+        ending = "" if weight == UNUSUAL else f", weight of the unusual {weight}"
+        weighed = {key: pairs.weighing(weight) for key, pairs in found.items()}
+        rows |= {k + ending: row for k, row in _by_view(weighed, changes, tied).items()}
+    return rows
+
+
+def _by_view(
+    found: Mapping[tuple[int, str, str], Found], changes: Sequence[str], tied: np.ndarray
+) -> Rows:
+    views = ("raw", "canonical")
+    plain = {v: found[100, v, ""] for v in views}
+    rows: Rows = {}
     for change in changes:
-        said = {v: judged(plain[v], found[100, v, change]) for v in plain}
-        strange = found[100, "raw", change].unlike
-        kind = found[100, "raw", change].kind
+        said = {v: judged(plain[v], found[100, v, change]) for v in views}
+        whole = found[100, "raw", change]
+        strange, kind = whole.unlike, whole.kind
         suffix = change or "as it is"
-        for view in plain:
+        for view in views:
             rows[f"{view} view, {suffix}"] = told(found[100, view, change], *said[view])
         above, ratio = (
             np.where(strange, c, r) for r, c in zip(said["raw"], said["canonical"], strict=True)
         )
-        rows[f"raw or canonical by format, {suffix}"] = told(
-            found[100, "raw", change], above, ratio
-        ) | {
-            "unlike_same": float(strange[kind == SAME].mean()),
-            "unlike_other": float(strange[kind == OTHER].mean()),
-            **_by_tie(found[100, "raw", change], ratio, tied),
-        }
+        rows[f"raw or canonical by format, {suffix}"] = (
+            told(whole, above, ratio)
+            | {
+                "unlike_same": float(strange[kind == SAME].mean()),
+                "unlike_other": float(strange[kind == OTHER].mean()),
+            }
+            | _by_tie(whole, ratio, tied)
+        )
         if not change:
             above, ratio = (np.minimum(r, c) for r, c in zip(*said.values(), strict=True))
-            whole = found[100, "raw", change]
             rows["the lower of both views, as it is"] = told(whole, above, ratio) | _by_tie(
                 whole, ratio, tied
             )
