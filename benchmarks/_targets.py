@@ -11,9 +11,10 @@ Results = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 # Task, our row, figure, target, name; rows of others are those of a task with the same ending.
 _SAME = "same model or not"
-_BASELINES = {"same": "baselines"}
+_BASELINES = {"same": "baselines", "ratios": "baselines"}
 ROUTED = "raw or canonical by format, re-formatted"
 _SAME_BASE = "same base, other family"
+_CHOSEN = "weight chosen on the other folds"
 _BOTH = "with the discriminant, 91 of them"
 TARGETS: tuple[tuple[str, str, str, float, str, str], ...] = (
     ("same", "raw, 25", "tpr", 0.55, ", 25", f"{_SAME}, 25 outputs: TPR at 1% FPR"),
@@ -25,7 +26,9 @@ TARGETS: tuple[tuple[str, str, str, float, str, str], ...] = (
     ("same", "raw, 100", "tpr_related_5", 0.85, ", 100", "related models, 100: TPR at 5% FPR"),
     ("same", "raw, 100", "auc_related", 0.975, ", 100", "related models, 100: AUC"),
     ("same", "raw, 25", "cllr", 0.22, ", 25", "Cllr, 25, as reported"),
+    ("ratios", f"{_CHOSEN}, 25", "cllr", 0.22, ", 25", f"  {_CHOSEN}"),
     ("same", "raw, 25", "cllr_unclipped", 0.22, ", 25", "Cllr, 25, before clipping"),
+    ("ratios", f"{_CHOSEN}, 25", "cllr_unclipped", 0.22, ", 25", f"  {_CHOSEN}"),
     ("same", "raw, 100", "cllr_unclipped", 0.06, ", 100", "Cllr, 100, before clipping"),
     ("same", "raw, 188", "cllr_unclipped", 0.035, ", 188", "Cllr, 188, before clipping"),
     (
