@@ -8,7 +8,7 @@ from math import log
 import numpy as np
 import pytest
 
-from provenance.attribution.same_source import score, scores
+from provenance.attribution.same_source import parts, score, scores
 from provenance.library.population import Moments
 from provenance.library.space import Labelled, Sizes, Space, fit, read
 
@@ -41,6 +41,9 @@ def test_two_bundles_by_hand(plane: Space) -> None:
     unusual = (1.44 / (3.6 + 0.55 / 4) + 0.04 / (0.2 + 0.225 / 4)) / 2
     by_hand = -log(distance) + 1.2 * 25 / 45 * log(unusual)
     assert score(a, b, plane) == pytest.approx(by_hand, rel=1e-12)
+    close, strange = parts([a], [b], plane)
+    assert close[0, 0] == pytest.approx(-log(distance), rel=1e-12)
+    assert strange[0, 0] == pytest.approx(log(unusual), rel=1e-12)
 
 
 def test_one_output_has_the_usual_spread(plane: Space) -> None:
