@@ -108,16 +108,18 @@ def propositions(
     found: Identification | None,
     weighed: Mapping[int, Ratio],
     order: Sequence[int],
-    comparable: bool,
+    why: str,
 ) -> tuple[Proposition, ...]:
-    """The nearest model against another maker; the rest of the pairs with why not."""
+    """The nearest model against another maker; the rest of the pairs with why not.
+
+    ``why``: why a model has no ratio, where none has.
+    """
     pair = ("same_weights", "none_of_these")
     first: Proposition
     if found is None or not order:
         first = Proposition(hypothesis=pair[0], against=pair[1], why_not="no_candidates")
     else:
         ratio = weighed.get(order[0])
-        why = "no_calibration" if comparable else "other_genre"
         first = (
             Proposition(hypothesis=pair[0], against=pair[1], why_not=why)
             if ratio is None

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import permutations
+from math import factorial
 from typing import Any
 
 import numpy as np
@@ -282,8 +284,9 @@ def fit_of_prompts(
     answer, answers in random order, or text that has nothing to do with the prompts. Statistic:
     the sum over prompts of the inner product of the answer and the population's mean answer, from
     which each prompt's share that all prompts have is taken off. Unit: a prompt.
-    Monte Carlo p = (1 + #{≥})/(B + 1) over permutations of the answers, the observed order among
-    them; exact for any population (Phipson & Smyth 2010). What breaks it: nothing under its null; a
+    All orders of the answers are enumerated where they are few (p = #{≥}/#all), else drawn: p =
+    (1 + #{≥})/(B + 1), the observed order among them; exact for any population (Phipson & Smyth
+    2010). What breaks it: nothing under its null; a
     model that answers every prompt alike is not told from a constant answer, and need not be.
     """
     count = int(units.max(initial=0)) + 1
@@ -301,8 +304,12 @@ def fit_of_prompts(
     places = np.arange(len(inner))
     observed = inner[places, places].sum()
     spread = _TOLERANCE * max(1.0, float(np.abs(inner).sum()))
-    reached = sum(
-        bool(inner[rng.permutation(len(inner)), places].sum() >= observed - spread)
-        for _ in range(resamples)
-    )
+
+    def reaches(order: Sequence[int] | Codes) -> bool:
+        return bool(inner[np.asarray(order), places].sum() >= observed - spread)
+
+    if factorial(len(inner)) <= resamples + 1:
+        every = [reaches(order) for order in permutations(range(len(inner)))]
+        return sum(every) / len(every)
+    reached = sum(reaches(rng.permutation(len(inner))) for _ in range(resamples))
     return (1 + reached) / (resamples + 1)

@@ -104,13 +104,16 @@ def analyse_identification(
                 rng=np.random.default_rng([seed, 20]),
                 plain=plain,
             )
-    if found is not None and not comparable:
+    refused = placed is not None and placed.refused
+    if found is not None and (refused or not comparable):
         found = _likeness_only(found)
     told = Told.of(texts.completions, genre)
-    weighed = weigh(found, known, told, placed) if comparable else {}
+    weighed = weigh(found, known, told, placed) if comparable and not refused else {}
     label, coded = decide(found, enrolled, texts, transcript, alpha)
     if found is not None and not comparable:
         label, coded = "inconclusive", [other_genre(known, genre)]
+    if refused:
+        label, coded = "inconclusive", []
     coded = [*coded, *_why_not_matched(placed, alpha)]
     endpoints: dict[Role, Endpoint] = {"suspect": Endpoint.parse(plan["endpoints"]["suspect"])}
     order = ordered(found)
@@ -142,7 +145,7 @@ def analyse_identification(
             reasons=tuple(Reason(code=code, text="", values=values) for code, values in coded),
         ),
         findings=_findings(found, alpha, known),
-        propositions=propositions(found, weighed, order, comparable),
+        propositions=propositions(found, weighed, order, _no_ratio(comparable, refused)),
         coverage=covered(plan, cells, transcript, texts),
         failures=describe.failures(transcript, cells),
         usage=describe.usage(
@@ -211,6 +214,13 @@ def decide(
         return "inconclusive", [("several_families", several), *outside]
     one = {"names": names, "family": families[0], "alpha": alpha, "models": tried}
     return "known", [("in_the_set", one), *outside]
+
+
+def _no_ratio(comparable: bool, refused: bool) -> str:
+    """Why no model has a ratio, where none has."""
+    if refused:
+        return "answers_do_not_fit"
+    return "no_calibration" if comparable else "other_genre"
 
 
 def _why_not_matched(placed: Placed | None, alpha: float) -> Coded:

@@ -29,6 +29,8 @@ __all__ = ["FIT_ALPHA", "Placed", "fit_of", "identify_matched", "place", "rows_o
 Floats = NDArray[np.float64]
 Rows = NDArray[np.float32]
 FIT_ALPHA = 0.01  # of the test that the answers belong to their prompts
+# Prompts at which the answers of each of 75 models fitted, on every draw of prompts.
+FEWEST_TO_REFUSE = 8
 _SHARE = 0.5  # of the shared prompts that a model must have answered
 _TRIED = 300  # bundles that are left out in turn, at most
 
@@ -64,6 +66,11 @@ class Placed:
     def fits(self) -> bool:
         """Whether its answers belong to their prompts."""
         return self.fit_p <= FIT_ALPHA
+
+    @property
+    def refused(self) -> bool:
+        """Whether nothing may be concluded from them: every model's answers fit so many prompts."""
+        return not self.fits and len(self.rows) >= FEWEST_TO_REFUSE
 
 
 def place(

@@ -95,7 +95,8 @@ def answers_do_not_fit(p: float, prompts: int) -> str:
     return (
         f"The answers do not belong to their {counted(prompts, 'prompt')} any more than in random "
         f"order would (p = {p:.2g}): they were not compared prompt by prompt. One constant answer, "
-        "answers in another order, or text that was no answer to these prompts look so."
+        "answers in another order, or text that was no answer to these prompts look so. At eight "
+        "prompts or more nothing is concluded from such answers."
     )
 
 

@@ -203,6 +203,7 @@ WHY_NOT: dict[str, str] = {
         "canonical view that covers this: no ratio is given across unlike formats."
     ),
     "other_genre": "The library's models answered prompts of another genre than the suspect.",
+    "answers_do_not_fit": "The suspect's answers do not belong to their prompts.",
     "no_candidates": "No candidate was named.",
     "no_anchor": "No anchor was sampled.",
     "too_few_draws": "Too few of its answers stand where the suspect's do.",

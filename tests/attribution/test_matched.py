@@ -113,6 +113,8 @@ def test_answers_that_do_not_hang_on_the_prompt_do_not_fit():
     true = topics[0] + 0.5 * rng.normal(size=(PROMPTS, D)).astype(np.float32)
     assert fit_of_prompts(true, population, units, rng=rng) <= 0.01
     assert fit_of_prompts(true * np.nan, population, units, rng=rng) == 1.0
+    # Of five prompts all orders are looked at, and only the true one is as good.
+    assert fit_of_prompts(true[:5], population[:, :5], units, rng=rng) == 1 / 120
 
 
 def test_answers_in_random_order_fit_no_oftener_than_their_level():

@@ -153,11 +153,12 @@ def test_answers_that_do_not_belong_to_the_prompts_get_no_support(world, kind):
     if kind == "human":
         texts = [str(f.__doc__) for f in (json.dumps, zlib.compress, str.split, dict)] * 9
     study = world.identify(recording(world.folder, kind, texts))
-    assert study.document.population.comparison == "other_prompts"
-    reasons = {r.code: r for r in study.verdict.reasons}
-    assert "in random order" in reasons["answers_do_not_fit"].text
-    assert not any(
-        p.calibration == "made-matched-same_weights" for p in study.document.propositions
+    assert study.verdict.label == "inconclusive"
+    (reason,) = study.verdict.reasons
+    assert "in random order" in reason.text
+    assert all(c.log10_lr is None and c.p_value is None for c in study.document.candidates)
+    assert study.document.propositions[0].why_not == (
+        "The suspect's answers do not belong to their prompts."
     )
 
 
