@@ -245,7 +245,7 @@ def test_rows_that_permute_no_labels_do_not_fail(benchmark):
         if row.group == "valid" and name.split(",")[0] not in (*INSTRUMENTS, "fused")
     ]
     for name in names:
-        runs = {"whole pipeline": 60, "fused text": 10}.get(name.split(",")[0], 40)
+        runs = {"whole pipeline": 40, "fused text": 10}.get(name.split(",")[0], 40)
         found = benchmark.run_chunk((name, 10_001, runs, False))
         for column, alpha in enumerate(benchmark.LEVELS):
             tested = found[~np.isnan(found[:, column]), column]

@@ -1,7 +1,7 @@
 """The whole way, from endpoints to label, on pairs that are equal: how often is it wrong?
 
 The full table, every test by itself and N as the contract asks, is benchmarks/false_alarms.py; its
-short version, with 60 studies of the whole pipeline in memory, is tests/stats/test_false_alarms.py.
+short version, with 40 studies of the whole pipeline in memory, is tests/stats/test_false_alarms.py.
 Here are few studies, but through providers, sampler and store.
 """
 
@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 
 from provenance import compare
 
-RUNS = 8
+RUNS = 6
 CELL = """
 [[probe]]
 id = "number-{i}"
