@@ -106,7 +106,7 @@ def analyse_identification(
             )
     refused = placed is not None and placed.refused
     if found is not None and (refused or not comparable):
-        found = _likeness_only(found)
+        found = _likeness_only(found, included=not refused)
     told = Told.of(texts.completions, genre)
     weighed = weigh(found, known, told, placed) if comparable and not refused else {}
     label, coded = decide(found, enrolled, texts, transcript, alpha)
@@ -257,10 +257,13 @@ def _plain(known: Known, texts: Texts, suspect: Suspect) -> View | None:
     return View(own, known.plain.enrolled, scores_in(known.plain.space))
 
 
-def _likeness_only(found: Identification) -> Identification:
-    """Without p-values: the bundles behind them are of another genre than the suspect's."""
+def _likeness_only(found: Identification, *, included: bool) -> Identification:
+    """Without p-values: the bundles behind them are of another genre, or nothing may be tested.
+
+    ``included``: whether no model is excluded, or none is named.
+    """
     none = np.full(len(found.scores), np.nan)
-    tested = OpenSet(none, ~np.isnan(found.scores), 0, False)
+    tested = OpenSet(none, ~np.isnan(found.scores) & included, 0, False)
     return replace(found, found=tested, inclusion=None)
 
 

@@ -156,7 +156,10 @@ def test_answers_that_do_not_belong_to_the_prompts_get_no_support(world, kind):
     assert study.verdict.label == "inconclusive"
     (reason,) = study.verdict.reasons
     assert "in random order" in reason.text
-    assert all(c.log10_lr is None and c.p_value is None for c in study.document.candidates)
+    for candidate in study.document.candidates:
+        assert candidate.log10_lr is None
+        assert candidate.p_value is None
+        assert not candidate.in_set
     assert study.document.propositions[0].why_not == (
         "The suspect's answers do not belong to their prompts."
     )
