@@ -16,8 +16,8 @@ from provenance.attribution.calibration import (
 )
 from provenance.attribution.calibration.fit import fit_line
 from provenance.attribution.known_pairs import rows_of
-from provenance.attribution.same_source import UNUSUAL, UNUSUAL_OUTPUTS, parts
-from provenance.library.space import Sizes, Space, Summary, fit, mismatch
+from provenance.attribution.same_source import parts, shrunk
+from provenance.library.space import UNUSUAL, Sizes, Space, Summary, fit, mismatch
 
 RELATED = 0.08  # share of related pairs among the negatives that thresholds and rates are for
 SAME, RELATIVE, OTHER = 0, 1, 2
@@ -82,9 +82,8 @@ def scored(
 ) -> tuple[np.ndarray, np.ndarray]:
     """`scores`, and the part of them that the weight of the unusual multiplies."""
     close, unusual = parts(a, b, space)
-    inverse = np.array([1 / x.n for x in a])[:, None] + np.array([1 / x.n for x in b])[None, :]
-    unusual *= UNUSUAL_OUTPUTS / (UNUSUAL_OUTPUTS + 2 / inverse)
-    return close + UNUSUAL * unusual, unusual
+    unusual = shrunk(unusual, a, b)
+    return close + space.unusual * unusual, unusual
 
 
 def drawn(

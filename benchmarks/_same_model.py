@@ -28,8 +28,8 @@ from _pairs import (
 )
 
 from provenance.attribution.calibration import shuffled_control
-from provenance.attribution.same_source import UNUSUAL, scores
-from provenance.library.space import Summary
+from provenance.attribution.same_source import scores
+from provenance.library.space import UNUSUAL, Summary
 
 OUTPUTS = (25, 100)
 # 188 a side are 376 prompts; the fit has the 53 that are left.

@@ -28,8 +28,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from relations import convert
 
 from provenance.attribution.calibration import metrics
-from provenance.attribution.same_source import UNUSUAL
-from provenance.library.space import fit
+from provenance.library.space import UNUSUAL, fit
 
 SOURCE = "alpaca_eval"
 # Outputs a side, as far as a corpus has them on disjoint prompts.

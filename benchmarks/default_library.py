@@ -182,6 +182,7 @@ def main() -> int:
             )
             shown = {
                 "view": view,
+                "unusual": done.unusual,
                 "calibrations": {n: c.summary() for n, c in done.calibrations.items()},
                 "left_out": done.left_out,
                 "across": [a.model_dump() | {"holds": a.holds} for a in done.across],

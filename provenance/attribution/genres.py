@@ -18,7 +18,7 @@ from provenance.attribution.calibration.fit import fit_line
 from provenance.attribution.gathering import Population, Progress
 from provenance.attribution.known_pairs import FEWEST_UNITS, OUTPUTS, Scored, score_pairs
 from provenance.attribution.layouts import RAW
-from provenance.library.space import Sizes
+from provenance.library.space import UNUSUAL, Sizes
 
 __all__ = ["left_out"]
 
@@ -31,6 +31,7 @@ def left_out(
     rng: np.random.Generator,
     sizes: Sizes | None = None,
     outputs: Sequence[int] = OUTPUTS,
+    unusual: float = UNUSUAL,
     say: Progress | None = None,
 ) -> tuple[Across, ...]:
     """Test ratios on each genre in turn, from the others alone.
@@ -41,6 +42,8 @@ def left_out(
         Of several kinds of prompts; with one there is nothing to test.
     rng, sizes, outputs, say
         As in `known_pairs.score_pairs`.
+    unusual
+        Weight of the unusual in a score.
 
     Returns
     -------
@@ -65,8 +68,8 @@ def left_out(
         if say is not None:
             say(f"without {kind}")
         shared = {"rng": rng, "sizes": sizes, "outputs": outputs, "repeats": 1, "fit_on": rest}
-        known = score_pairs(population, kinds=rest, **shared)  # type: ignore[arg-type]
-        new = score_pairs(population, kinds=[kind], **shared)  # type: ignore[arg-type]
+        known = score_pairs(population, kinds=rest, **shared).weighing(unusual)  # type: ignore[arg-type]
+        new = score_pairs(population, kinds=[kind], **shared).weighing(unusual)  # type: ignore[arg-type]
         for n in sorted(set(known.n_suspect.tolist()) & set(new.n_suspect.tolist())):
             tested = _tested(known, new, n, alike_only=population.training.view == RAW)
             if tested is not None:

@@ -13,18 +13,18 @@ look better than it is.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from provenance.attribution.gathering import FEWEST_OUTPUTS, Population, Progress
 from provenance.attribution.layouts import unlike
-from provenance.attribution.same_source import scores
+from provenance.attribution.same_source import parts, shrunk
 from provenance.errors import UsageError
 from provenance.library.parts import ENROLLED, HELD_OUT
 from provenance.library.population import Moments
-from provenance.library.space import Formats, Sizes, Space, Training, fit
+from provenance.library.space import UNUSUAL, Formats, Sizes, Space, Training, fit
 
 __all__ = [
     "FEWEST_UNITS",
@@ -67,6 +67,11 @@ class Scored:
         Names by code.
     unlike
         Shape (pairs,): whether the two bundles are laid out too unlike to be compared as they are.
+    unusual
+        Shape (pairs,): what the weight of the unusual multiplies in the score; None where scores
+        have no such part.
+    weight
+        That weight.
     """
 
     score: Floats
@@ -79,6 +84,8 @@ class Scored:
     units: tuple[str, ...]
     kinds: tuple[str, ...]
     unlike: NDArray[np.bool_]
+    unusual: Floats | None = None
+    weight: float = UNUSUAL
 
     def __len__(self) -> int:
         return len(self.score)
@@ -115,7 +122,16 @@ class Scored:
             self.units,
             self.kinds,
             self.unlike[chosen],
+            None if self.unusual is None else self.unusual[chosen],
+            self.weight,
         )
+
+    def weighing(self, weight: float) -> Scored:
+        """The same pairs with another weight of the unusual."""
+        if self.unusual is None or weight == self.weight:
+            return self
+        score = self.score + (weight - self.weight) * self.unusual
+        return replace(self, score=score, weight=weight)
 
 
 def score_pairs(
@@ -253,7 +269,9 @@ def _scored(
             suspects = [_moments(rows, c) for c in drawn]
             chosen = [rng.choice(kept[m], n, replace=False) if equal else kept[m] for m in b]
             references = [_moments(rows, c) for c in chosen]
-            found = scores(suspects, references, space)
+            found, unusual = parts(suspects, references, space)
+            unusual = shrunk(unusual, suspects, references)
+            found += space.unusual * unusual
             formats = population.formats[documents]
             strange = unlike(
                 [_formats(formats[c]) for c in drawn], [_formats(formats[c]) for c in chosen]
@@ -269,6 +287,8 @@ def _scored(
                 units=population.units,
                 kinds=population.kinds,
                 unlike=strange.ravel(),
+                unusual=unusual.ravel(),
+                weight=space.unusual,
             )
 
 
@@ -295,6 +315,8 @@ def _joined(pieces: Sequence[Scored]) -> Scored:
         pieces[0].units,
         pieces[0].kinds,
         np.concatenate([p.unlike for p in pieces]),
+        np.concatenate([p.unusual for p in pieces if p.unusual is not None]),
+        pieces[0].weight,
     )
 
 

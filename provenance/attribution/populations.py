@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,12 +34,13 @@ from provenance.attribution.known_pairs import (
 from provenance.attribution.layouts import RAW
 from provenance.attribution.ratios import language_of
 from provenance.attribution.related import FEWEST_SAME, surely
+from provenance.attribution.weighing import choose
 from provenance.canonical import canonical_json
 from provenance.errors import UsageError
 from provenance.evidence.files import write_atomically
 from provenance.library.population import Bundle, Library
 from provenance.library.relations import Relations
-from provenance.library.space import Sizes, Space, fit
+from provenance.library.space import UNUSUAL, Sizes, Space, fit
 from provenance.transcript import Completion
 
 __all__ = ["HYPOTHESES", "Calibrated", "calibrate", "fit_shipped"]
@@ -72,6 +73,8 @@ class Calibrated:
         siblings only partly.
     across
         How the ratios do on genres that were left out; empty where there is one genre.
+    unusual
+        Weight of the unusual in the stored space (`weighing.choose`).
     """
 
     space: str
@@ -83,6 +86,7 @@ class Calibrated:
     profiles: int
     relatives_above_1: float | None
     across: tuple[Across, ...] = ()
+    unusual: float = UNUSUAL
 
 
 def calibrate(
@@ -144,13 +148,22 @@ def calibrate(
     scored = score_pairs(
         population, rng=rng, sizes=sizes, outputs=outputs, repeats=repeats, say=say
     )
-    across = left_out(population, rng=rng, sizes=sizes, outputs=outputs, say=say)
+    if say is not None:
+        say("how much the unusual counts")
+    unusual = choose(
+        scored,
+        lambda some: pairs_for("same_weights", some, population.labels, alike_only=view == RAW),
+        rng=rng.spawn(1)[0],
+    )
+    scored = scored.weighing(unusual)
+    across = left_out(population, rng=rng, sizes=sizes, outputs=outputs, unusual=unusual, say=say)
     if say is not None:
         say("the space that is stored")
     if language is None:
         language = _language(population)
     described = {"name": name, "genre": genre, "language": language, **(about or {})}
     space = fit_shipped(population, rng=rng, sizes=sizes, about=described)
+    space = replace(space, unusual=unusual)
     made: dict[str, Calibration] = {}
     missing: dict[str, str] = {}
     for part in _lines(population, across):
@@ -206,6 +219,7 @@ def calibrate(
         profiles=profiles,
         relatives_above_1=_relatives(scored, first),
         across=across,
+        unusual=unusual,
     )
 
 

@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 
 from provenance.library.space import Space
 
-__all__ = ["Bundled", "parts", "score", "scores"]
+__all__ = ["Bundled", "parts", "score", "scores", "shrunk"]
 
 Floats = NDArray[np.float64]
 # A bundle's own spread counts as much as the usual one where it has this many outputs.
 PRIOR_OUTPUTS = 20
 CAP = 30.0  # squared standard errors: one strange dimension cannot decide
-# How much it counts that two bundles are alike and unusual, and the outputs at which it is half.
-UNUSUAL, UNUSUAL_OUTPUTS = 1.2, 25
+UNUSUAL_OUTPUTS = 25  # at which it counts half that two bundles are alike and unusual
 MOST_UNUSUAL = 4.0  # the most of the models that spaces were tried on came to 3
 # Two bundles of one model come to .4 or more; less is one text many times, and no better evidence.
 CLOSEST = 0.25
@@ -69,8 +68,9 @@ def scores(a: Sequence[Bundled], b: Sequence[Bundled], space: Space) -> Floats:
       out from the noise of these two bundles;
     - T = mean of min(((ā + b̄)/2)²/(λ + (v_a + v_b)/4), 30), at most 4: how far from the middle of
       all models both lie. To be alike in the middle, where most models are, says less;
-    - β = 1.2·25/(25 + n), n the harmonic mean of n_a and n_b: .6 at 25, and the more outputs,
-      the less a coincidence matters.
+    - β = u·25/(25 + n), n the harmonic mean of n_a and n_b: the more outputs, the less a
+      coincidence matters. u is the space's: a library's calibration chooses it on known pairs
+      (`weighing.choose`), and 1.2 is what spaces have that were made before it did.
 
     Without k, T and the square of w, of models and prompts that the space never saw .45 instead of
     .65 are found at 25 outputs and 1% false positives (``benchmarks/attribution.py``). The form is
@@ -80,13 +80,19 @@ def scores(a: Sequence[Bundled], b: Sequence[Bundled], space: Space) -> Floats:
     look more alike than they are.
     """
     close, unusual = parts(a, b, space)
-    inverse = 1 / _outputs(a)[:, None] + 1 / _outputs(b)[None, :]
-    close += UNUSUAL * UNUSUAL_OUTPUTS / (UNUSUAL_OUTPUTS + 2 / inverse) * unusual
+    close += space.unusual * shrunk(unusual, a, b)
     return close
 
 
+def shrunk(unusual: Floats, a: Sequence[Bundled], b: Sequence[Bundled]) -> Floats:
+    """log T, the less the more outputs: what the weight of the unusual multiplies."""
+    inverse = 1 / _outputs(a)[:, None] + 1 / _outputs(b)[None, :]
+    found: Floats = UNUSUAL_OUTPUTS / (UNUSUAL_OUTPUTS + 2 / inverse) * unusual
+    return found
+
+
 def parts(a: Sequence[Bundled], b: Sequence[Bundled], space: Space) -> tuple[Floats, Floats]:
-    """What `scores` adds up: −log D and log T, each of shape (len(a), len(b))."""
+    """What `scores` is made of: −log D and log T, each of shape (len(a), len(b))."""
     left, right = _stacked(a, space), _stacked(b, space)
     close, unusual = np.empty((len(a), len(b))), np.empty((len(a), len(b)))
     step = max(1, _BLOCK // max(1, right.mean.size))

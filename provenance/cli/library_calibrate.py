@@ -261,6 +261,7 @@ def _json(done: Calibrated) -> dict[str, Any]:
         "profiles": done.profiles,
         "relatives_above_1": done.relatives_above_1,
         "left_out": done.left_out,
+        "unusual": done.unusual,
         "across": [a.model_dump() | {"holds": a.holds} for a in done.across],
         "calibrations": _calibrations_json(done.calibrations),
     }
@@ -297,7 +298,7 @@ def _print(library: Library, done: Calibrated, seed: int, view: str) -> None:
     print(
         f"{library.path}, {view} view: {counted(done.models, 'model')} of "
         f"{counted(done.units, 'unit')}, {counted(done.outputs, 'output')}; space "
-        f"{done.space[:12]}…; seed {seed}"
+        f"{done.space[:12]}… (the unusual weighs {done.unusual:g}); seed {seed}"
     )
     _table(done.calibrations, "outputs")
     control = next(iter(done.calibrations.values())).control_cllr

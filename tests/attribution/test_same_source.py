@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import json
+import zipfile
 from dataclasses import replace
 from math import log
 
@@ -9,6 +12,7 @@ import numpy as np
 import pytest
 
 from provenance.attribution.same_source import parts, score, scores
+from provenance.errors import EvidenceError
 from provenance.library.population import Moments
 from provenance.library.space import Labelled, Sizes, Space, fit, read
 
@@ -90,3 +94,23 @@ def test_more_outputs_part_two_models_further(plane: Space) -> None:
         for n in (10, 100, 400)
     ]
     assert at == sorted(at, reverse=True)
+
+
+def test_the_weight_of_the_unusual_is_that_of_the_space(plane: Space) -> None:
+    a, b = bundle(20, [1.0, 0.0], [8.0, 2.0]), bundle(20, [1.4, 0.4], [4.0, 2.0])
+    close, strange = parts([a], [b], plane)
+    other = replace(plane, unusual=0.3)
+    assert score(a, b, other) == pytest.approx(close[0, 0] + 0.3 * 25 / 45 * strange[0, 0])
+    assert other.digest != plane.digest
+    assert Space.from_bytes(other.to_bytes()).unusual == 0.3
+
+
+def test_a_space_of_the_usual_weight_is_written_as_before_there_was_another(plane: Space) -> None:
+    with zipfile.ZipFile(io.BytesIO(plane.to_bytes())) as archive:
+        assert "unusual" not in json.loads(archive.read("about.json"))
+    assert Space.from_bytes(plane.to_bytes()).digest == plane.digest
+
+
+def test_a_weight_out_of_range_is_no_space(plane: Space) -> None:
+    with pytest.raises(EvidenceError, match="weight of the unusual"):
+        Space.from_bytes(replace(plane, unusual=-1.0).to_bytes())

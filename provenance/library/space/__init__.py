@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from provenance.library.space.fitting import Labelled, Sizes, Training, fit, read
 from provenance.library.space.formats import CLASSES, Formats, mismatch
-from provenance.library.space.space import Space
+from provenance.library.space.space import UNUSUAL, Space
 from provenance.library.space.summary import Summary
 from provenance.library.space.views import VIEWS
 
 __all__ = [
     "CLASSES",
+    "UNUSUAL",
     "VIEWS",
     "Formats",
     "Labelled",

@@ -25,9 +25,10 @@ from provenance.library.space.views import VIEWS
 from provenance.signatures import blocks, identity, named
 from provenance.signatures.document import Source
 
-__all__ = ["HASHED", "NAMED", "Space"]
+__all__ = ["HASHED", "NAMED", "UNUSUAL", "Space"]
 
 FORMAT = 2
+UNUSUAL = 1.2
 HASHED = ("skeleton", "word_ngrams", "line_types", "openings_closings")
 NAMED = ("function_words", "format_habits", "stance", "length", "reasoning", "script")
 
@@ -49,6 +50,9 @@ class Space:
         models that the directions were not fitted on.
     about
         Who it was fitted on: models, units, documents, sources, licences.
+    unusual
+        How much it counts in a score that two bundles are alike in an unusual place
+        (`same_source.scores`).
     """
 
     view: str
@@ -57,6 +61,7 @@ class Space:
     between: Floats
     within: Floats
     about: dict[str, Any]
+    unusual: float = UNUSUAL
 
     @property
     def dimensions(self) -> int:
@@ -167,6 +172,7 @@ def _assembled(head: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Space:
         between=arrays["between"],
         within=arrays["within"],
         about=head["about"],
+        unusual=float(head.get("unusual", UNUSUAL)),
     )
     _check(space)
     return space
@@ -178,6 +184,8 @@ def _check(space: Space) -> None:
     wide += sum(s.width for s in named(*NAMED))
     if space.finish.turn.shape[0] != wide or space.finish.centre.shape != (wide,):
         raise ValueError(f"{space.finish.turn.shape[0]} coordinates instead of {wide}")
+    if not 0 <= space.unusual <= 10:
+        raise ValueError(f"a weight of the unusual of {space.unusual}")
     if space.between.shape != (d,) or space.within.shape != (d,):
         raise ValueError("variances of another number of dimensions")
     for name, values in _arrays(space).items():
@@ -192,6 +200,9 @@ def _head(space: Space) -> str:
         "signatures": space.signatures,
         "channels": list(space.channels),
         "about": space.about,
+        # Not written where it is the usual one: so spaces made before it could be another keep
+        # their digest.
+        **({} if space.unusual == UNUSUAL else {"unusual": space.unusual}),
     }
     return json.dumps(content, ensure_ascii=True, sort_keys=True)
 

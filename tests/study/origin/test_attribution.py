@@ -20,7 +20,7 @@ UNITS = 20
 
 def test_the_same_model_is_supported_as_far_as_the_pairs_reach(world):
     ratios, likenesses = [], []
-    for u in (1, 4, 6):
+    for u in (1, 4, 6, 8, 10):
         own = world.answers(f"m{u}", 60), world.answers(f"m{u}", 60, prompts="r")
         study = world.attribute(*own)
         first = study.document.propositions[0]
@@ -51,8 +51,8 @@ def test_an_unrelated_model_is_not_supported(world):
 def test_a_library_without_the_canonical_view_abstains(world):
     library = Library.open(world.library)
     raw = next(s for s in library.spaces() if library.space(s).view == "raw")
-    texts = [world.reformatted(t) for t in world.some("m4", 60, "re")]
-    sides = world.answers("m4", 60, texts=texts), world.answers("m4", 60, prompts="r")
+    texts = [world.reformatted(t) for t in world.some("m6", 60, "re")]
+    sides = world.answers("m6", 60, texts=texts), world.answers("m6", 60, prompts="r")
     study = world.attribute(*sides, space=raw)
     first = study.document.propositions[0]
     assert not first.assessed
