@@ -48,8 +48,9 @@ def ratios(folder: Path) -> Rows:
     ratios, ``cllr_unclipped`` before; ``cllr_min`` is what re-calibrating on the very test would
     leave, ``floor`` what the bounds alone cost. *Relatives*: models of the same unit are that share
     of the negatives, in fit and test. *Tied*: of other units, but with a teacher or a maker in
-    common or one the other's teacher. *Weight of the unusual*: the constant of the score (1.2 as it
-    is); *chosen on the other folds*: for each fold the one of least Cllr there. *With …*: further
+    common or one the other's teacher. *Weight of the unusual*: a number of the score (1.2 as it
+    is); *chosen on the other folds*: for each fold the one of least Cllr there, as a library's
+    calibration chooses its own (`provenance.attribution.weighing`). *With …*: further
     figures of the pair in the regression. *Own spread*: the outputs at which a bundle's own spread
     counts half (20 as it is).
     """
