@@ -242,6 +242,8 @@ def left_out(library: Library) -> dict[str, Any]:
     for n in np.unique(scored.n_suspect).tolist():
         own = scored.only((scored.n_suspect == n) & (scored.n_reference >= n))
         related, others = own.same_unit & ~own.same, ~own.same_unit
+        if not related.any() or not others.any():
+            continue
         found[f"{n} outputs"] = {
             "auc": auc(own.score[related], own.score[others]),
             "pairs": [int(related.sum()), int(others.sum())],
