@@ -16,17 +16,19 @@ Nothing is tuned here: space, population and thresholds come with the library.
 
 What was found (``results/student.json``): no verdict, rightly; students are not told from others.
 Likeness and ratios are not assessed: the shipped population answered prompts of other genres at
-greater length. Away from a control that is a derivative of the same base, the students' steps are
-longer than a control's (4 of 4 pairs, 1.6 to 1.9 against .5 and .9), but the p-value of a step is
-small for controls, too: it rejects *unchanged*, and nobody doubted the change. Away from human
-prose, which lies beyond the teacher on the way from the base, students step back and controls
-hardly move. So the step depends on the control, and the rank of the teacher among three controls
-cannot fall below .25 (it is .5: human prose comes first). What would be needed: 19 or more controls
-that are derivatives of the suspect's base tuned on other assistants' answers, each with 100 outputs
-to these probes. No such student was made: one teacher, one run of one student in two doses; the
-second student and a third control are in `_student_zoo.py` and await ``--make``. The answers that
-students were tuned on were cut at 48 tokens, so students also learnt to stop early, as the control
-on docstrings was made to.
+greater length. Three students (two doses of one run, and a run on other answers of the teacher)
+step 1.6 to 2.1 towards the teacher, more than controls on docstrings and on the base's own answers
+(.5 and .9): so it looked until a third control was tuned on a manual's chapters, human prose that
+the teacher never wrote. It steps further than any student (2.2 and 2.3). Whatever teaches a rough
+base to write plain connected prose brings it nearer to a model that does. Away from human prose,
+which lies beyond the teacher on the way from the base, students step back, and that control most.
+The p-value of a step rejects *unchanged*, for controls too, and nobody doubted the change. So the
+step depends on the control, and the rank of the teacher among few controls cannot fall below α.
+What would be needed: 19 or more controls that are derivatives of the suspect's base tuned on other
+assistants' answers to the same prompts, each with 100 outputs to these probes; and a second
+teacher, to see whether a student steps towards its own. The answers that students were tuned on
+were cut at 48 tokens, so students also learnt to stop early, as the control on docstrings was made
+to.
 """
 
 from __future__ import annotations
