@@ -26,7 +26,7 @@ from provenance.attribution.likeness_reasons import (
 )
 from provenance.attribution.open_set import needed
 from provenance.attribution.origin import Coded
-from provenance.attribution.ranking import likeness_of, matched_likeness, unranked
+from provenance.attribution.ranking import likeness_of, style_likeness, unranked
 from provenance.attribution.ratios import SAME_MODEL
 from provenance.attribution.related import why_none
 from provenance.attribution.steps import step_findings, step_reasons
@@ -318,13 +318,14 @@ def _compared(case: Case, alike: Likeness | None) -> tuple[int, int]:
 def _likeness_findings(
     alike: Likeness | None, case: Case | None, alpha: float
 ) -> tuple[Finding, ...]:
-    """The likeness; beside it, where both can be had, that of answers to the same prompts."""
+    """The likeness; beside that of answers to the same prompts, that of style on other prompts."""
     if case is None:
         return ()
     found = [] if alike is None else [_likeness_finding("likeness", alike, case, alpha)]
-    matched = None if case.few else matched_likeness(case, alpha)
-    if matched is not None:
-        second = _likeness_finding("likeness_same_prompts", matched, case, alpha)
+    matched = alike is not None and alike.prompts is not None
+    style = style_likeness(case, alpha) if matched and not case.few else None
+    if style is not None:
+        second = _likeness_finding("likeness_other_prompts", style, case, alpha)
         found.append(second.model_copy(update={"exploratory": True}))
     siblings = None if alike is None else nearer_than_siblings(case)
     if siblings is not None:

@@ -21,7 +21,7 @@ from provenance.library.parts import ENROLLED, PARTS
 from provenance.library.population import Moments
 from provenance.library.space.formats import Formats
 
-__all__ = ["likeness_of", "matched_likeness", "unranked"]
+__all__ = ["likeness_of", "matched_likeness", "style_likeness", "unranked"]
 
 Flags = NDArray[np.bool_]
 _LENGTHS = 2.0  # how many times as long or as short a text of the null may be
@@ -30,12 +30,21 @@ _LENGTHS = 2.0  # how many times as long or as short a text of the null may be
 def likeness_of(case: Case, alpha: float) -> Likeness | None:
     """How unusual the suspect's likeness to the reference is; None with too small a population.
 
-    On disjoint prompts, or prompt by prompt where they hold too few outputs for that. Where the
-    formats are unlike the larger of the two views' p-values counts, which is valid whatever chooses
-    between them.
+    Prompt by prompt where both answered prompts of the library, else on disjoint prompts. Of makers
+    that a space has not seen the first tells more (`benchmarks/same_prompts.py`).
     """
-    if case.few:
-        return matched_likeness(case, alpha)
+    matched = matched_likeness(case, alpha)
+    if matched is not None or case.few:
+        return matched
+    return style_likeness(case, alpha)
+
+
+def style_likeness(case: Case, alpha: float) -> Likeness | None:
+    """By style, on disjoint prompts.
+
+    Where the formats are unlike the larger of the two views' p-values counts, which is valid
+    whatever chooses between them.
+    """
     found = _likeness(case, case.main, alpha)
     if case.unlike and case.plain is not None:
         second = _likeness(case, case.plain, alpha)
@@ -142,11 +151,7 @@ def _likeness(case: Case, sides: Sides, alpha: float) -> Likeness | None:
 
 
 def matched_likeness(case: Case, alpha: float) -> Likeness | None:
-    """By answers to the same prompts; the suspect's own model, if it is there, is no source.
-
-    Beside `likeness_of`, never instead of it where both can be had: models of makers that a space
-    knows are told apart by their style rather better (`benchmarks/same_prompts.py`).
-    """
+    """By answers to the same prompts; the suspect's own model, if it is there, is no source."""
     if case.beside is None:
         return None
     found, own = case.beside.scored(), case.beside.placed.own

@@ -217,12 +217,13 @@ def test_a_student_leans_to_its_reference_and_an_unrelated_model_does_not(world)
         )
 
     student, other = attributed("student", "m6"), attributed("nobody", None)
-    finding = next(f for f in student.findings if f.name == "likeness_same_prompts")
-    assert finding.exploratory
+    finding = next(f for f in student.findings if f.name == "likeness")
+    assert [f.name for f in student.findings if f.exploratory] == ["likeness_other_prompts"]
     assert finding.values["prompts"] == PROMPTS
     assert finding.p_value == finding.values["smallest_p"]
     assert finding.values["unrelated"] >= UNITS - 2
-    finding = next(f for f in other.findings if f.name == "likeness_same_prompts")
+    assert "leans_to_reference" in {r.code for r in student.verdict.reasons}
+    finding = next(f for f in other.findings if f.name == "likeness")
     assert finding.p_value > 0.1
     own = {(p.hypothesis): p for p in other.document.propositions}["same_weights"]
     assert own.calibration == "made-matched-same_weights"
