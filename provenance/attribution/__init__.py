@@ -20,5 +20,5 @@ what the last two share
     are worth, ``layouts`` whether formats allow it.
 calibrate a library
     ``populations`` and ``matched_pairs``, from ``gathering`` and ``known_pairs``; ``weighing``,
-    ``genres``, ``related``; ``calibration/`` fits, tests and bounds.
+    ``genres``, ``hypotheses``, ``related``; ``calibration/`` fits, tests and bounds.
 """

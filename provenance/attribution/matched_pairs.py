@@ -18,9 +18,9 @@ import numpy as np
 from provenance.attribution.answered import FEWEST_PROMPTS, Answered
 from provenance.attribution.calibration import Calibration, Scope
 from provenance.attribution.gathering import Progress
+from provenance.attribution.hypotheses import AGAINST, HYPOTHESES, pairs_for
 from provenance.attribution.known_pairs import FEWEST_UNITS, Scored
 from provenance.attribution.matched import likenesses
-from provenance.attribution.populations import AGAINST, HYPOTHESES, pairs_for
 from provenance.attribution.ratios import language_of
 from provenance.canonical import canonical_json
 from provenance.errors import UsageError

@@ -6,31 +6,34 @@ unusual tells most; where they are long and free, weighed as much it makes stran
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
 from provenance.attribution.calibration import Pairs, metrics, validated
+from provenance.attribution.hypotheses import pairs_for
 from provenance.attribution.known_pairs import Scored
+from provenance.library.relations import Relations
 from provenance.library.space import UNUSUAL
 
 __all__ = ["WEIGHTS", "choose"]
 
 WEIGHTS = (0.0, 0.3, 0.6, 0.9, UNUSUAL)
 FOLDS = 3
+_ONE = "same_weights"
 
-PairsOf = Callable[[Scored], dict[int, Pairs] | str]
 
-
-def choose(scored: Scored, pairs_of: PairsOf, *, rng: np.random.Generator) -> float:
+def choose(
+    scored: Scored, labels: Relations, *, rng: np.random.Generator, alike_only: bool = False
+) -> float:
     """The weight with the least cost of ratios, on average over kinds of prompts and sizes.
 
     Parameters
     ----------
     scored
         Known pairs.
-    pairs_of
-        Pairs for and against one model, by the number of outputs; or why there are none.
+    labels, alike_only
+        As in `hypotheses.pairs_for`.
     rng
         Draws the folds of units.
 
@@ -49,24 +52,19 @@ def choose(scored: Scored, pairs_of: PairsOf, *, rng: np.random.Generator) -> fl
     few units may choose a weight that is not its best.
     """
     seed = int(rng.integers(2**63))
-    costs = {
-        weight: _costs(scored.weighing(weight), pairs_of, np.random.default_rng(seed))
-        for weight in WEIGHTS
-    }
+    kinds = [scored.only(scored.of_kind(kind)) for kind in sorted(set(scored.kinds))]
+    costs: dict[float, list[float]] = {}
+    for weight in WEIGHTS:
+        folds = np.random.default_rng(seed)
+        every = [pairs_for(_ONE, k.weighing(weight), labels, alike_only=alike_only) for k in kinds]
+        costs[weight] = [c for own in every if not isinstance(own, str) for c in _costs(own, folds)]
     tested = [w for w in WEIGHTS if costs[w]]
     return min(tested, key=lambda w: (np.mean(costs[w]), -w), default=UNUSUAL)
 
 
-def _costs(scored: Scored, pairs_of: PairsOf, rng: np.random.Generator) -> Sequence[float]:
-    found = []
-    for kind in sorted(set(scored.kinds)):
-        pairs = pairs_of(scored.only(scored.of_kind(kind)))
-        if isinstance(pairs, str):
-            continue
-        every = np.unique(np.concatenate([p.units for p in pairs.values()]))
-        folds = {int(unit): i % FOLDS for i, unit in enumerate(rng.permutation(every))}
-        for own in pairs.values():
-            tested = validated(own, folds)
-            if tested is not None:
-                found.append(metrics.cllr(*tested))
-    return found
+def _costs(pairs: Mapping[int, Pairs], rng: np.random.Generator) -> list[float]:
+    """Of each size, as far as it can be tested."""
+    every = np.unique(np.concatenate([p.units for p in pairs.values()]))
+    folds = {int(unit): i % FOLDS for i, unit in enumerate(rng.permutation(every))}
+    tested = [validated(own, folds) for own in pairs.values()]
+    return [metrics.cllr(*ratios) for ratios in tested if ratios is not None]

@@ -7,8 +7,8 @@ import pytest
 
 from provenance.attribution import matched_pairs
 from provenance.attribution.answered import Answered, AnsweredModel
+from provenance.attribution.hypotheses import pairs_for
 from provenance.attribution.matched_pairs import score_matched
-from provenance.attribution.populations import pairs_for
 from provenance.library.relations import Relation, Relations
 from provenance.library.sketches import DIMENSIONS, scheme
 

@@ -10,6 +10,7 @@ import pytest
 from provenance.attribution import known_pairs, populations
 from provenance.attribution.calibration import Case
 from provenance.attribution.gathering import gather
+from provenance.attribution.hypotheses import pairs_for
 from provenance.attribution.known_pairs import FITTED, REFERENCE, score_pairs, split_units
 from provenance.attribution.ratios import Ratios
 from provenance.attribution.same_source import score
@@ -205,9 +206,9 @@ def test_hypotheses_that_no_label_supports_are_left_out(scored, population):
             for n, label in population.labels.models.items()
         }
     )
-    why_not = populations.pairs_for("derived", scored, unsure)
+    why_not = pairs_for("derived", scored, unsure)
     assert "0 units have a pair" in why_not
-    assert isinstance(populations.pairs_for("same_weights", scored, unsure), dict)
+    assert isinstance(pairs_for("same_weights", scored, unsure), dict)
 
 
 def test_too_little_is_refused_with_what_is_missing(filled, tmp_path):

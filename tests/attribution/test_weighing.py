@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from provenance.attribution.known_pairs import Scored
-from provenance.attribution.populations import pairs_for
 from provenance.attribution.weighing import WEIGHTS, choose
 from provenance.library.relations import Relations
 from provenance.library.space import UNUSUAL
@@ -44,11 +43,7 @@ def scored(rng: np.random.Generator, *, tells: float, spread: float) -> Scored:
 
 
 def chosen(found: Scored) -> float:
-    return choose(
-        found,
-        lambda some: pairs_for("same_weights", some, NOBODY),
-        rng=np.random.default_rng(3),
-    )
+    return choose(found, NOBODY, rng=np.random.default_rng(3))
 
 
 def test_noise_is_given_no_weight() -> None:
