@@ -48,7 +48,7 @@ async def record_comparison(
         raise
     await _in_turn([main, *beside], [(store, plan), *runs], purse, progress)
     for anchor in left:
-        if anchor not in beside:
+        if not _served(anchor):
             tell(progress, f"asking the anchor {anchor.endpoints['suspect'].label}")
             own, its_plan = open_run(anchor)
             await ask(anchor, own, its_plan, progress=progress, purse=purse)
@@ -91,15 +91,20 @@ async def _in_turn(
             raise error
 
 
+def _name(number: int) -> str:
+    """Of the folder that an anchor has among the others."""
+    return f"{number}-anchor"
+
+
 def _in_folder(anchor: Prepared, study: Path, number: int) -> Prepared:
-    folder = study / OTHERS / f"{number}-anchor"
+    folder = study / OTHERS / _name(number)
     own = anchor.settings.model_copy(update={"store": folder, "new": None})
     return replace(anchor, settings=own, store_path=folder)
 
 
 def _is_done(study: Path, number: int, purse: Purse) -> bool:
     """Whether an anchor was recorded to its end before; then what it cost goes into the purse."""
-    folder = study / OTHERS / f"{number}-anchor"
+    folder = study / OTHERS / _name(number)
     if not is_store(folder) or not Store.open(folder).finished:
         return False
     used = read_anchor(folder).usage()
@@ -117,7 +122,7 @@ def _note_roots(path: Path, anchors: int) -> None:
     with Store.open(path, write=True) as store:
         noted = {event["values"]["folder"] for event in store.notes() if event["kind"] == "other"}
         for number in range(anchors):
-            folder = f"{number}-anchor"
+            folder = _name(number)
             if folder not in noted:
                 root = Store.open(path / OTHERS / folder).root
                 store.note("other", {"folder": folder, "role": "anchor", "root": root})
