@@ -16,8 +16,8 @@ attribute
     between two dates, ``itself`` at a suspect beside itself.
 what the last two share
     ``known``, ``enrolled``, ``answered``, ``holding``: a library as a study holds it.
-    ``same_source`` (style) and ``matched`` (prompt by prompt) are the scores, ``ratios`` what they
-    are worth, ``layouts`` whether formats allow it.
+    ``same_source`` (style) and ``matched`` (prompt by prompt, over what ``own_draws`` have) are the
+    scores, ``ratios`` what they are worth, ``layouts`` whether formats allow it.
 calibrate a library
     ``populations`` and ``matched_pairs``, from ``gathering`` and ``known_pairs``; ``weighing``,
     ``genres``, ``hypotheses``, ``related``; ``calibration/`` fits, tests and bounds.

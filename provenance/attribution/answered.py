@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from provenance.attribution.gathering import kinds_of
-from provenance.attribution.matched import cosine_weights
+from provenance.attribution.matched import Alike, cosine_weights, draws_alike
+from provenance.attribution.own_draws import OwnDraws
 from provenance.canonical import digest
 from provenance.errors import EvidenceError
 from provenance.library.population import Bundle, Library, answers
@@ -25,7 +26,7 @@ from provenance.library.sketches import CHANNELS, DIMENSIONS, scheme
 __all__ = ["FEWEST_PROMPTS", "Answered", "AnsweredModel", "Battery"]
 
 FEWEST_PROMPTS = 5
-MOST = 60_000  # answers in a copy: 30 MB
+MOST = 45_000  # answers in a copy: 50 MB
 _FEWEST_KEPT = 16  # prompts, however many the models
 _SHARE = 0.5  # of the models of a kind that must have answered a prompt
 
@@ -229,6 +230,30 @@ class Answered:
     def weights(self) -> Floats:
         """How much each channel counts at each prompt; it hangs on the models alone."""
         return cosine_weights(self.everything(), self.units, CHANNELS)
+
+    def own_draws(self) -> OwnDraws:
+        """How alike draws of each model are, prompt by prompt."""
+        enrolled, _ = self._split()
+        held = self._only(enrolled)
+        everything, weights = self.everything(), self.weights()
+
+        def alike(these: Answered) -> Alike:
+            turns = these._turns()
+            return draws_alike(
+                these._means(turns == 0),
+                these._means(turns == 1),
+                everything,
+                own=self.units,
+                units=self.units,
+                channels=CHANNELS,
+                weights=weights,
+            )
+
+        times = np.bincount(
+            held.model * len(self.prompts) + held.prompt, minlength=len(self) * len(self.prompts)
+        ).reshape(len(self), -1)
+        draws = [float(np.median(own[own > 0])) if own.any() else 1.0 for own in times]
+        return OwnDraws(alike(held), alike(self), np.array(draws))
 
     def first(self, draws: int) -> Rows:
         """Mean of the first draws of each model and prompt, shape (models, prompts, d)."""

@@ -50,7 +50,7 @@ def weigh(
 def _weigh_matched(
     found: Identification, known: Known, told: Told, placed: Placed | None
 ) -> dict[int, Ratio]:
-    ratios = None if known.matched is None else known.matched.ratios
+    ratios = None if known.matched is None else known.matched.of(relative=found.relative)
     if ratios is None or placed is None or found.prompts is None:
         return {}
     prompts, battery = found.prompts, placed.battery

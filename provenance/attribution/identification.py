@@ -142,6 +142,8 @@ class Identification:
         Shape (models,): scores in the canonical view; None without such a view.
     prompts
         How many were compared prompt by prompt; None where bundles were compared as a whole.
+    relative
+        Whether scores are over what each model is expected to have with itself.
     """
 
     found: OpenSet
@@ -153,6 +155,7 @@ class Identification:
     unlike: Flags
     plain: Floats | None = None
     prompts: int | None = None
+    relative: bool = False
 
     @property
     def canonical(self) -> Flags:

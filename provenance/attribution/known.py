@@ -38,10 +38,18 @@ class InSpace:
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """Answers prompt by prompt; calibrations of their likeness, None where there is none."""
+    """Answers prompt by prompt; calibrations of their likeness, None where there is none.
+
+    ``relative``: of likeness over what a model's own draws have (`own_draws`).
+    """
 
     answered: Answered
     ratios: Ratios | None
+    relative: Ratios | None = None
+
+    def of(self, *, relative: bool) -> Ratios | None:
+        """The calibrations that speak to such scores."""
+        return self.relative if relative else self.ratios
 
 
 @dataclass(frozen=True, slots=True)

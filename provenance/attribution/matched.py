@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 __all__ = [
     "FEWEST_OTHERS",
     "UNKNOWN",
+    "Alike",
     "Likenesses",
     "cosine_weights",
+    "draws_alike",
     "fit_of_prompts",
     "likenesses",
 ]
@@ -113,6 +115,65 @@ def likenesses(
         times[at] += enough
     score = np.where(times > 0, total / np.maximum(weighed, _NOTHING), np.nan)
     return Likenesses(score, times)
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """Of two draws of each model, prompt by prompt.
+
+    Attributes
+    ----------
+    total, weight
+        Shape (models, prompts): sum of the cosines over channels, each times its weight, and of the
+        weights; 0 where there are no two draws.
+    """
+
+    total: Floats
+    weight: Floats
+
+
+def draws_alike(
+    first: Rows,
+    second: Rows,
+    population: Rows,
+    *,
+    own: Codes,
+    units: Codes,
+    channels: Sequence[slice],
+    weights: Floats,
+) -> Alike:
+    """How alike two draws of each model are, as `likenesses` has it, prompt by prompt.
+
+    Parameters
+    ----------
+    first, second
+        Shape (models, prompts, d): one draw each; NaN where there is none.
+    own
+        Shape (models,): units of these models.
+    population, units, channels, weights
+        As in `likenesses`. The middle of a model is that of the units that are not its own.
+    """
+    total, weighed = np.zeros(first.shape[:2]), np.zeros(first.shape[:2])
+    count = 1 + int(max(own.max(initial=0), units.max(initial=0)))
+    for prompt in range(first.shape[1]):
+        both = ~np.isnan(first[:, prompt, 0]) & ~np.isnan(second[:, prompt, 0])
+        members = _there(population[:, prompt])
+        means, weight = _unit_means(population[members, prompt], units[members], count)
+        others = int(np.sum(weight > 0)) - (weight[own] > 0)
+        i = np.flatnonzero(both & (others >= FEWEST_OTHERS))
+        if not len(i):
+            continue
+        means = means * weight[:, None]
+        left = (weight.sum() - weight[own[i]])[:, None]
+        middle = (means.sum(axis=0) - means[own[i]]) / left
+        x, y = first[i, prompt] - middle, second[i, prompt] - middle
+        for channel, w in zip(channels, weights[:, prompt], strict=True):
+            a, b = x[:, channel], y[:, channel]
+            lengths = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
+            cosines = (a * b).sum(axis=1) / np.maximum(lengths, _NOTHING)
+            total[i, prompt] += w * np.clip(cosines, -1.0, 1.0)
+        weighed[i, prompt] = weights[:, prompt].sum()
+    return Alike(total, weighed)
 
 
 def cosine_weights(population: Rows, units: Codes, channels: Sequence[slice]) -> Floats:

@@ -4,6 +4,9 @@ A pair: draws of one model that stand in for a suspect's against the enrolled dr
 of itself, on the same prompts (`answered.Answered.halves`). Nothing is fitted but the line from
 score to ratio: the middle of each pair is that of units that neither model belongs to, so units
 are disjoint without folds, and the line is validated with units left out.
+
+Of the same model there is a second calibration, of scores over what a model's own draws have
+(`own_draws`), which is what `identify` reports where these are known.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 import numpy as np
+from numpy.typing import NDArray
 
 from provenance.attribution.answered import FEWEST_PROMPTS, Answered
 from provenance.attribution.calibration import Calibration, Scope
@@ -21,7 +25,8 @@ from provenance.attribution.gathering import Progress
 from provenance.attribution.hypotheses import AGAINST, HYPOTHESES, pairs_for
 from provenance.attribution.known_pairs import FEWEST_UNITS, Scored
 from provenance.attribution.matched import likenesses
-from provenance.attribution.ratios import language_of
+from provenance.attribution.own_draws import relative_space
+from provenance.attribution.ratios import SAME_MODEL, language_of
 from provenance.canonical import canonical_json
 from provenance.errors import UsageError
 from provenance.evidence.files import write_atomically
@@ -30,10 +35,12 @@ from provenance.library.relations import Relations
 from provenance.library.sketches import CHANNELS
 from provenance.transcript import Completion
 
-__all__ = ["PROMPTS", "Matched", "calibrate_matched", "score_matched"]
+__all__ = ["PROMPTS", "Matched", "ScoredTwice", "calibrate_matched", "score_matched"]
 
+Floats = NDArray[np.float64]
 PROMPTS = (5, 10, 25, 50, 100)  # that suspect and model both answered, as far as there are so many
 REPEATS = 4  # times that prompts are drawn for a size
+OWN_DRAWS = "own draws"
 _SHARE = 0.8  # of the prompts drawn that a pair must have answered
 _MOST_MODELS = 400  # that are paired with each other
 _SAMPLED = 20  # outputs of a bundle that its language is told by
@@ -46,7 +53,8 @@ class Matched:
     Attributes
     ----------
     calibrations
-        By what they are called: the hypothesis, after the kind of prompts where there are several.
+        By what they are called: the hypothesis, after the kind of prompts where there are several,
+        and `OWN_DRAWS` where scores are over what a model's own draws have.
     left_out
         Why there is no ratio, by the same.
     sketched
@@ -114,12 +122,17 @@ def calibrate_matched(
         label = battery.kind if len(batteries) > 1 else ""
         draws.append(own.spare())
         scored = score_matched(own, prompts, rng=rng)
-        for hypothesis in HYPOTHESES:
-            called = ": ".join(x for x in (label, hypothesis) if x)
+        plain = None if scored is None else scored.plain
+        wanted = [(h, plain, own.scheme, "") for h in HYPOTHESES]
+        if scored is not None and scored.relative is not None:
+            space = relative_space(own.scheme)
+            wanted.append((SAME_MODEL[0], scored.relative, space, OWN_DRAWS))
+        for hypothesis, pieces, space, way in wanted:
+            called = ": ".join(x for x in (label, way, hypothesis) if x)
             if say is not None:
                 say(f"likelihood ratios on the same prompts: {called}")
             why = _why_not(scored, own)
-            pairs = why if scored is None else pairs_for(hypothesis, scored, labels)
+            pairs = why if pieces is None else pairs_for(hypothesis, pieces, labels)
             if isinstance(pairs, str):
                 missing[called] = f"matched prompts, {pairs}"
                 continue
@@ -130,12 +143,14 @@ def calibrate_matched(
             slug = re.sub(r"[^A-Za-z0-9]+", "-", label).strip("-").lower()[:24]
             made[called] = Calibration.fit(
                 pairs,
-                name="-".join(x for x in (name, "matched", slug, hypothesis) if x),
+                name="-".join(
+                    x for x in (name, "matched", slug, way.replace(" ", "-"), hypothesis) if x
+                ),
                 hypothesis=hypothesis,
                 against=AGAINST,
                 scope=Scope(
                     kind="matched",
-                    space=own.scheme,
+                    space=space,
                     battery=battery.digest,
                     languages=_languages(language, spoken),
                     characters=characters,
@@ -158,9 +173,20 @@ def calibrate_matched(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class ScoredTwice:
+    """The same pairs: likeness, and likeness over what the reference's own draws have.
+
+    ``relative`` holds the sizes at which that is known; None: none.
+    """
+
+    plain: Scored
+    relative: Scored | None
+
+
 def score_matched(
     own: Answered, prompts: Sequence[int], *, rng: np.random.Generator, repeats: int = REPEATS
-) -> Scored | None:
+) -> ScoredTwice | None:
     """Pairs of a battery's models, on several draws of prompts a size; None without second draws.
 
     ``n_suspect`` and ``n_reference`` are numbers of prompts. One draw a prompt stands in for the
@@ -170,6 +196,7 @@ def score_matched(
     if np.isnan(stand_in[..., 0]).all():
         return None
     everything, units, weights = own.everything(), own.units, own.weights()
+    own_draws = own.own_draws()
     available = len(own.prompts)
     kept_models = np.arange(len(own))
     if len(own) > _MOST_MODELS:
@@ -192,21 +219,40 @@ def score_matched(
             kept = found.prompts >= max(FEWEST_PROMPTS, _SHARE * n)
             suspect, reference = np.nonzero(kept & ~np.isnan(found.score))
             score = found.score[suspect, reference]
-            pieces.append((score, kept_models[suspect], kept_models[reference], n, repeat))
-    if not sum(len(p[0]) for p in pieces):
+            models = kept_models[suspect], kept_models[reference]
+            expected = own_draws.expected(chosen)
+            over = np.full(len(score), np.nan)
+            if expected is not None:
+                over = score / expected[models[1]]
+            pieces.append(
+                np.stack(
+                    [score, over, *models, np.full(len(score), n), np.full(len(score), repeat)]
+                )
+            )
+    found_all = np.concatenate(pieces, axis=1) if pieces else np.zeros((6, 0))
+    if not found_all.shape[1]:
         return None
-    many = np.concatenate([np.full(len(p[0]), p[3]) for p in pieces]).astype(np.int64)
+    known = found_all[:, ~np.isnan(found_all[1])]
+    return ScoredTwice(
+        _scored(found_all[0], found_all[2:], own),
+        _scored(known[1], known[2:], own) if known.shape[1] else None,
+    )
+
+
+def _scored(score: Floats, rest: Floats, own: Answered) -> Scored:
+    """``rest``: suspect, reference, prompts and repeat."""
+    suspect, reference, many, repeat = rest.astype(np.int64)
     return Scored(
-        score=np.concatenate([p[0] for p in pieces]),
-        suspect=np.concatenate([p[1] for p in pieces]).astype(np.int64),
-        reference=np.concatenate([p[2] for p in pieces]).astype(np.int64),
+        score=score,
+        suspect=suspect,
+        reference=reference,
         n_suspect=many,
         n_reference=many,
-        fold=np.concatenate([np.full(len(p[0]), p[4]) for p in pieces]).astype(np.int64),
+        fold=repeat,
         models=tuple(m.name for m in own.models),
         units=tuple(m.unit for m in own.models),
         kinds=tuple(m.kind for m in own.models),
-        unlike=np.zeros(len(many), dtype=bool),
+        unlike=np.zeros(len(score), dtype=bool),
     )
 
 
@@ -215,7 +261,7 @@ def _described(name: str, own: Answered) -> str:
     return f"{name}: {len(own)} models of {units} units on the same {len(own.prompts)} prompts"
 
 
-def _why_not(scored: Scored | None, own: Answered) -> str:
+def _why_not(scored: ScoredTwice | None, own: Answered) -> str:
     units = len(set(own.units.tolist()))
     if units < FEWEST_UNITS:
         return f"{units} units answered them, {FEWEST_UNITS} are needed"

@@ -55,6 +55,7 @@ _PROMPT_BY_PROMPT = (
     ". A score is the mean over prompts of how alike two answers are, each less the mean answer of "
     "models of other units"
 )
+_RELATIVE = ", over what answers of the model itself are expected to have"
 
 
 def analyse_identification(
@@ -288,6 +289,7 @@ def _findings(found: Identification | None, alpha: float, known: Known) -> tuple
                 "For each model, the rank of the suspect's score among scores of bundles that "
                 "stand in for it, one a model, pooled over models; the p-value is the largest"
                 + (_PROMPT_BY_PROMPT if found.prompts is not None else "")
+                + (_RELATIVE if found.relative else "")
             ),
             citation="Vovk, Gammerman & Shafer 2005",
             values={

@@ -43,6 +43,8 @@ class Placed:
     ----------
     battery
         Digest of the whole battery.
+    whole
+        The models' answers to all of its prompts.
     own
         The models' answers to the shared prompts.
     rows
@@ -56,11 +58,18 @@ class Placed:
     """
 
     battery: str
+    whole: Answered
     own: Answered
     rows: Rows
     draws: int
     outputs: int
     fit_p: float
+
+    def expected(self) -> Floats | None:
+        """Likeness that each model is expected to have to itself (`own_draws`), if known."""
+        place = {p: i for i, p in enumerate(self.whole.prompts)}
+        shared = np.array([place[p] for p in self.own.prompts], dtype=np.int64)
+        return self.whole.own_draws().expected(shared, draws=self.draws)
 
     @property
     def fits(self) -> bool:
@@ -101,7 +110,7 @@ def place(
     draws = max(1, min(own.spare(), int(np.median(several))))
     rows, outputs = rows_of(texts, prompts, draws)
     p = fit_of(rows, own, rng)
-    return Placed(battery.digest, own, rows, draws, outputs, p)
+    return Placed(battery.digest, answered.within(battery), own, rows, draws, outputs, p)
 
 
 def fit_of(rows: Rows, own: Answered, rng: np.random.Generator) -> float:
@@ -160,7 +169,9 @@ def identify_matched(
     -----
     The test of each model is that of `open_set`, on `matched.likenesses`: the stand-in of model k
     is draws of its own against its enrolled draws on the suspect's prompts, as many a prompt as the
-    suspect's, with k's unit left out of the middle, as for the suspect. The choice between this
+    suspect's, with k's unit left out of the middle, as for the suspect. Both are divided by what k
+    is expected to have with itself, where that is known without these stand-ins
+    (`own_draws.OwnDraws.expected`). The choice between this
     and other prompts hangs on the suspect's texts only through the test of fit, which a model that
     answers its prompts passes; where it did not, coverage is that of the other comparison, so of
     the two together at least 1 − 2α.
@@ -173,6 +184,8 @@ def identify_matched(
     order = np.array([codes[key] for key in keys], dtype=np.int64)
     first, second = own.halves(placed.draws)
     everything, units, weights = own.everything(), own.units, own.weights()
+    expected = placed.expected()
+    divisor = np.ones(len(own)) if expected is None else expected
 
     def scored(rows: Rows, of: NDArray[np.int64]) -> Floats:
         found = likenesses(
@@ -185,7 +198,8 @@ def identify_matched(
             channels=CHANNELS,
             weights=weights,
         )
-        return np.where(found.prompts >= _SHARE * len(own.prompts), found.score, np.nan)
+        kept = found.prompts >= _SHARE * len(own.prompts)
+        return np.where(kept, found.score / divisor[order], np.nan)
 
     scores = scored(placed.rows[None], np.array([UNKNOWN], dtype=np.int64))[0]
     if np.isnan(scores).any():
@@ -216,4 +230,5 @@ def identify_matched(
         inclusion=inclusion,
         unlike=np.zeros(len(order), dtype=bool),
         prompts=len(own.prompts),
+        relative=expected is not None,
     )

@@ -14,10 +14,12 @@ _ON_THE_MAP = 40
 
 def calibrations_of(library: Library) -> list[Calibration]:
     """All of them, by name."""
+    from provenance.attribution.own_draws import relative_space
     from provenance.attribution.ratios import Ratios
     from provenance.library.sketches import scheme
 
-    kept = [*library.spaces(), scheme()]  # sketches are compared without a space
+    # Sketches are compared without a space.
+    kept = [*library.spaces(), scheme(), relative_space(scheme())]
     found = [r for s in kept if (r := Ratios.of(library, s)) is not None]
     return sorted((c for r in found for c in r.calibrations), key=lambda c: c.name)
 

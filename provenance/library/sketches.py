@@ -1,12 +1,12 @@
 """Sketches of answers: what two answers to one prompt are compared by where no text is kept.
 
-Four channels, read in the canonical view (a re-formatted answer has nearly the sketch of the
-original). Runs of words and of the skeleton are counted as log(1 + count), rows of length 1, and
-added up with random signs into 256 numbers, one signed byte each: a *count sketch* (Charikar, Chen
-& Farach-Colton 2002), whose inner products estimate those of the rows with a standard error of
-about 1/16 for one answer; over n prompts it is 1/√n of that. Function words and reasoning moves are
-listed, and kept as they are measured, in bytes. Nothing is fitted, so sketches of two libraries can
-be compared.
+Five channels, read in the canonical view (a re-formatted answer has nearly the sketch of the
+original). Runs of words and of the skeleton, and how answers open and close, are counted as
+log(1 + count), rows of length 1, and added up with random signs into 256 numbers, one signed byte
+each: a *count sketch* (Charikar, Chen & Farach-Colton 2002), whose inner products estimate those of
+the rows with a standard error of about 1/16 for one answer; over n prompts it is 1/√n of that.
+Function words and reasoning moves are listed, and kept as they are measured, in bytes. Nothing is
+fitted, so sketches of two libraries can be compared.
 
 A sketch holds no text, and whoever has a text can tell whether it is that one.
 """
@@ -30,9 +30,10 @@ if TYPE_CHECKING:
 __all__ = ["CHANNELS", "COUNTED", "DIMENSIONS", "scheme", "sketches"]
 
 Sketches = NDArray[np.int8]
-VERSION = 1
+VERSION = 2  # 2: openings and closings
 _WIDTH = 256
-_NAMES = ("word_ngrams", "skeleton")
+_TOPICAL = ("word_ngrams", "skeleton")
+_NAMES = (*_TOPICAL, "openings_closings")
 _LISTED = ("function_words", "reasoning")
 _WIDTHS = (*(_WIDTH for _ in _NAMES), *(s.width for s in named(*_LISTED)))
 DIMENSIONS = sum(_WIDTHS)
@@ -40,8 +41,8 @@ DIMENSIONS = sum(_WIDTHS)
 CHANNELS = tuple(
     slice(sum(_WIDTHS[:i]), sum(_WIDTHS[: i + 1])) for i in range(len(_NAMES) + len(_LISTED))
 )
-# The counted channels, which hold what an answer is about.
-COUNTED = slice(0, CHANNELS[len(_NAMES) - 1].stop)
+# The channels that hold what an answer is about.
+COUNTED = slice(0, CHANNELS[len(_TOPICAL) - 1].stop)
 _SCALE = 256.0  # of a number, before it is rounded to a byte: eight spreads are kept
 _LISTED_SCALE = 18.0  # of a measure, all of which are below 7
 _SIGN = np.uint64(40)

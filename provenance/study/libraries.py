@@ -14,6 +14,7 @@ from provenance.attribution.enrolled import Enrolled, require_space
 from provenance.attribution.habits import Habits
 from provenance.attribution.known import InSpace, Known, Matched
 from provenance.attribution.layouts import CANONICAL, RAW
+from provenance.attribution.own_draws import relative_space
 from provenance.attribution.ratios import Ratios
 from provenance.errors import UsageError
 from provenance.evidence.store import Store
@@ -89,6 +90,8 @@ def copies_of(
         content["answers"] = answered.to_json()
         if (matched := Ratios.of(library, answered.scheme)) is not None:
             content["calibrations-matched"] = matched.to_json()
+        if (relative := Ratios.of(library, relative_space(answered.scheme))) is not None:
+            content["calibrations-relative"] = relative.to_json()
     habits = Habits.of(library)
     if habits is not None:
         content["habits"] = habits.to_json()
@@ -146,10 +149,10 @@ def read_copies(store: Store) -> Known:
 def _matched(copies: Mapping[str, Any]) -> Matched | None:
     if "answers" not in copies:
         return None
-    ratios = copies.get("calibrations-matched")
+    ratios = (copies.get(f"calibrations-{kind}") for kind in ("matched", "relative"))
     return Matched(
         Answered.from_json(copies["answers"]),
-        None if ratios is None else Ratios.from_json(ratios),
+        *(None if found is None else Ratios.from_json(found) for found in ratios),
     )
 
 

@@ -42,6 +42,30 @@ def test_halves_share_no_draw_and_prefer_another_session():
     assert found.everything()[0, 0, 0] == 2
 
 
+def test_own_draws_are_the_enrolled_ones_alone():
+    """Two of three draws are enrolled: where they are equal the likeness is 1, whatever the third.
+
+    Of two draws one is enrolled, and there is no second to compare it with; the two are still
+    compared for use on other prompts.
+    """
+    rng = np.random.default_rng(1)
+    prompts = [f"p{i}" for i in range(3)]
+    thrice = made([(m, p, 0) for m in "abcdef" for p in prompts for _ in range(3)])
+    thrice.sketches[:] = rng.integers(-99, 99, thrice.sketches.shape)
+    thrice.sketches[1::3] = thrice.sketches[0::3]
+    own = thrice.own_draws()
+    assert own.draws.tolist() == [2.0] * 6
+    assert np.allclose(own.enrolled.total, own.enrolled.weight)
+    assert (own.enrolled.weight > 0).all()
+    twice = made([(m, p, 0) for m in "abcdef" for p in prompts for _ in range(2)])
+    twice.sketches[:] = rng.integers(-99, 99, twice.sketches.shape)
+    own = twice.own_draws()
+    assert own.draws.tolist() == [1.0] * 6
+    assert not own.enrolled.weight.any()
+    assert (own.every.weight > 0).all()
+    assert (own.every.total < 0.5 * own.every.weight).all()
+
+
 def test_batteries_hold_prompts_that_half_of_the_models_answered():
     rows = [(m, f"p{i}", 0) for m in "abcd" for i in range(6)] + [("a", "rare", 0)]
     found = made(rows)

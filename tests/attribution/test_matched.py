@@ -9,6 +9,7 @@ from provenance.attribution.matched import (
     FEWEST_OTHERS,
     UNKNOWN,
     cosine_weights,
+    draws_alike,
     fit_of_prompts,
     likenesses,
 )
@@ -63,6 +64,28 @@ def test_against_the_definition():
         b, a, population, units_a=units_b, units_b=units_a, units=units, channels=CHANNELS
     )
     assert np.allclose(turned.score.T, found.score, equal_nan=True)
+
+
+def test_draws_of_a_model_are_compared_as_any_two_bundles():
+    """Oracle: `likenesses` of the two draws, prompt by prompt; the model's unit is left out."""
+    rng = np.random.default_rng(8)
+    units = np.array([0, 0, 1, 2, 3, 4], dtype=np.int64)
+    population, first, second = (bundles(rng, units) for _ in range(3))
+    weights = rng.uniform(0.5, 2, (2, PROMPTS))
+    found = draws_alike(
+        first, second, population, own=units, units=units, channels=CHANNELS, weights=weights
+    )
+    for p in range(PROMPTS):
+        a, b, c = (rows[:, p : p + 1] for rows in (first, second, population))
+        alike = likenesses(
+            a, b, c, units_a=units, units_b=units, units=units, channels=CHANNELS,
+            weights=weights[:, p : p + 1],
+        )  # fmt: skip
+        there = alike.prompts.diagonal() > 0
+        assert np.array_equal(found.weight[:, p] > 0, there)
+        expected = alike.score.diagonal()[there]
+        assert found.total[there, p] / weights[:, p].sum() == pytest.approx(expected, abs=1e-6)
+    assert 0 < (found.weight > 0).sum() < found.weight.size
 
 
 def test_what_every_model_says_to_a_prompt_counts_nothing():

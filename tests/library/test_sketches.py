@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from provenance.library.sketches import CHANNELS, DIMENSIONS, scheme, sketches
+from provenance.library.sketches import CHANNELS, COUNTED, DIMENSIONS, scheme, sketches
 from provenance.library.space import VIEWS
 from provenance.signatures import matrix, named
 
@@ -28,7 +28,8 @@ def test_inner_products_estimate_those_of_the_rows():
     made = sketches(TEXTS)
     assert made.shape == (3, DIMENSIONS)
     assert made.dtype == np.int8
-    for name, channel in zip(("word_ngrams", "skeleton"), CHANNELS[:2], strict=True):
+    counted = ("word_ngrams", "skeleton", "openings_closings")
+    for name, channel in zip(counted, CHANNELS[:3], strict=True):
         rows = matrix(named(name)[0], TEXTS, view=VIEWS["canonical"]).toarray()
         rows = np.log1p(rows)
         for i, j in ((0, 1), (0, 2), (1, 2)):
@@ -38,7 +39,7 @@ def test_inner_products_estimate_those_of_the_rows():
 
 def test_listed_measures_are_kept_as_they_are_measured():
     made = sketches(TEXTS)
-    for name, channel in zip(("function_words", "reasoning"), CHANNELS[2:], strict=True):
+    for name, channel in zip(("function_words", "reasoning"), CHANNELS[3:], strict=True):
         rows = matrix(named(name)[0], TEXTS, view=VIEWS["canonical"])
         assert rows.max() < 7
         assert np.abs(made[:, channel] / 18 - rows).max() <= 0.5 / 18 + 1e-9
@@ -57,6 +58,12 @@ def test_texts_without_words_and_hostile_texts_give_finite_sketches():
     assert made.shape == (5, DIMENSIONS)
     assert not made[0, CHANNELS[0]].any()
     assert sketches([]).shape == (0, DIMENSIONS)
+
+
+def test_what_answers_are_about_is_in_the_first_two_channels():
+    """The test that answers belong to their prompts reads these, and no habit."""
+    assert (COUNTED.start, COUNTED.stop) == (CHANNELS[0].start, CHANNELS[1].stop)
+    assert CHANNELS[-1].stop == DIMENSIONS
 
 
 def test_one_text_has_one_sketch_wherever_it_stands():

@@ -123,6 +123,42 @@ def test_known_models_are_alone_in_their_set(world):
     assert alone >= 3
 
 
+def test_likeness_is_weighed_over_that_of_the_models_own_draws(world):
+    """Of two draws a prompt, those to prompts that the suspect was not asked say how steady it is.
+
+    Nine prompts of 36 leave enough; of all 36 none is left (above), and likeness counts alone.
+    """
+    made = world.matched.calibrations["own draws: same_weights"]
+    assert [g.outputs for g in made.grades] == [5, 10, 25]
+    assert made.scope.space != world.matched.calibrations["same_weights"].scope.space
+    own = 0
+    for u in range(3):
+        texts = world.texts(f"m{u}")[:9]
+        study = world.identify(recording(world.folder, f"nine-m{u}", texts, range(9)))
+        (finding,) = study.findings
+        assert "expected to have" in finding.method
+        named = {p.calibration for p in study.document.propositions if p.assessed}
+        assert named == {made.name}
+        own += study.document.candidates[0].name == f"m{u}"
+        assert provenance.verify(study.store).ok
+    assert own == 3
+
+
+def test_sketches_of_an_older_scheme_are_left_alone(world):
+    """Such a library is compared as before, on other prompts, until it is calibrated again."""
+    library = world.folder / "older"
+    shutil.copytree(world.library, library)
+    (kept,) = (library / "answers").iterdir()
+    kept.rename(kept.with_name(f"scheme={'0' * 64}"))
+    study = world.identify(recording(world.folder, "older-m2", world.texts("m2")), library)
+    assert study.document.population.comparison == "other_prompts"
+    again = calibrate_matched(Library.open(library), name="made", rng=np.random.default_rng(4))
+    assert again.sketched == UNITS
+    study = world.identify(recording(world.folder, "newer-m2", world.texts("m2")), library)
+    assert study.document.population.comparison == "same_prompts"
+    assert study.document.candidates[0].name == "m2"
+
+
 def test_style_alone_tells_these_models_less_well(world):
     """What the prompts add: the same suspects against the library without its sketches."""
     first = 0

@@ -173,7 +173,8 @@ def read(where: object, row: Mapping[str, Any]) -> Answers:
     if len(content) != len(prompts) * DIMENSIONS:
         raise EvidenceError(
             f"the sketches of {row['bundle']} in {where} are {len(content)} bytes, expected "
-            f"{len(prompts)} × {DIMENSIONS}: remove answers/ and calibrate again"
+            f"{len(prompts)} × {DIMENSIONS}: another version of this tool made them; calibrate the "
+            "library that they are of with this one, and export it again"
         )
     found = Answers(
         str(row["bundle"]),

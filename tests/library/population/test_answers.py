@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from provenance.errors import TamperedEvidence
+from provenance.errors import EvidenceError, TamperedEvidence
 from provenance.library.population import Library, Output, Recorded, answers
 
 
@@ -62,6 +62,12 @@ def test_changed_sketches_are_found(library):
     pq.write_table(table.from_pylist(rows, schema=table.schema), file)
     with pytest.raises(TamperedEvidence, match="not what was stored"):
         answers.load(library, library.bundles())
+
+
+def test_shared_sketches_of_another_version_are_refused_and_it_says_what_to_do():
+    row = {"bundle": "b", "prompts": ["p"], "sketches": b"\0" * 806, "digest": ""}
+    with pytest.raises(EvidenceError, match=r"another version of this tool .* export it again"):
+        answers.read("shared.parquet", row)
 
 
 def test_a_library_without_sketches_has_none(library):
