@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from _baselines import cosine, manhattan, standardised
 from _corpora import Corpus, corpus, folds_of, frame_of
-from _discriminant import Softmax, coordinates, weighed
+from _discriminant import discriminant, weighed
 from _pairs import drawn, summaries
 from _prompts import weighted
 
@@ -38,10 +38,10 @@ def closed(folder: Path) -> Rows:
     the 134, so twins of one base are in them as often as they are in the corpus.
 
     *All 280* prompts that no suspect answers: two spaces, each fitted on half of them and enrolled
-    with the other half; *with the discriminant* adds a softmax regression on single outputs
-    (`_discriminant`), which no other task has: it needs the candidates' texts, and says nothing of
-    a model outside the set. Its ridge and the weights of the sum were chosen on two halves of the
-    280, prompt-disjoint, before it met an answer to the 149.
+    with the other half; *with the discriminant* adds what was learnt from single outputs of just
+    these models (`_discriminant`), which no other task has: it needs the candidates' texts, and
+    says nothing of a model outside the set. All of it, and the weights of the sum, was chosen
+    inside the 280, on disjoint prompts, before it met an answer to the 149.
     """
     data = corpus(folder, CORPUS)
     seen = np.random.default_rng(0).permutation(int(data.prompt.max()) + 1)
@@ -157,7 +157,7 @@ def _crossed(data: Corpus, models: np.ndarray, halves: tuple[np.ndarray, np.ndar
 def _with_discriminant(
     data: Corpus, halves: tuple[np.ndarray, np.ndarray], tested: np.ndarray, space: Scored
 ) -> dict[str, Scored]:
-    """The regression on all that may be seen, alone and added to the space's score."""
+    """Fitted on all that may be seen, alone and added to the space's score."""
     logs = np.zeros((len(data.model), len(data.names)), dtype=np.float32)
     sources: dict[int, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {n: [] for n in OUTPUTS}
     every = np.arange(len(data.names))
@@ -188,8 +188,7 @@ def _with_discriminant(
 
 def _filled(logs: np.ndarray, data: Corpus, fitted: np.ndarray, held: np.ndarray) -> None:
     train, rest = (np.flatnonzero(np.isin(data.prompt, p)) for p in (fitted, held))
-    rows, others = coordinates(data, train, rest)
-    logs[rest] = Softmax.fitted(rows, data.model[train]).logs(others)
+    logs[rest] = discriminant(data, train, rest)
 
 
 def _summed(logs: np.ndarray, suspects: Chosen) -> np.ndarray:
