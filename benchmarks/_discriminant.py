@@ -19,9 +19,9 @@ from _corpora import Corpus
 from provenance.library.space.channels import CLIP
 
 # All of this was chosen on 93 of the 280 prompts that no suspect answers, fitted on the other 187:
-# top-1 among 91 of 1 and 10 outputs .284 and .750; the linear one alone .258 and .707 (.245 and
-# .680 with all columns counting alike), one network alone .259 and .683, a regression on 150
-# directions a channel .217 and .654. No gain: naive Bayes, twice the columns, a third network.
+# top-1 among 91 of 1 and 10 outputs .284 and .750; the linear one alone .258 and .707 (.248 and
+# .683 with twice the columns, all counting alike), one network alone .259 and .683, a regression
+# on 150 directions a channel .217 and .654. No gain: naive Bayes added, a third network.
 # Characters, instead of the skeleton's n-grams, were worse.
 COLUMNS = {
     "skeleton": 20_000,
