@@ -23,7 +23,7 @@ from _ladder_power import BASE, first_shares
 from numpy.typing import NDArray
 
 from provenance.attribution.equality import equality
-from provenance.battery import Battery
+from provenance.battery import load_family
 from provenance.stats.layout import CellDraws
 from provenance.stats.multiplicity import holm
 from provenance.stats.permutation import PermutationNull
@@ -47,11 +47,10 @@ def setting(rungs: Sequence[str], cells: int = CELLS) -> tuple[list[str], dict[s
 
     Each rung is taken as its 60 likeliest answers and one for the rest.
 
-    The cells are the one-token questions of `core` in its order.
+    The cells are the one-token questions in the order of their file.
     """
     base = first_shares(BASE)
-    asked = [c.id for c in Battery.load("core").cells if c.family == "one_token"]
-    names = [c for c in asked if c in base][:cells]
+    names = [p.id for p in load_family("one_token") if p.id in base][:cells]
     answers = {c: sorted({a for rung in rungs for a in first_shares(rung)[c]}) for c in names}
     found = {}
     for rung in rungs:

@@ -85,7 +85,6 @@ def main() -> int:
                 case.reference,
                 case.suspect,
                 battery="quick",
-                draws=12,
                 store=store,
                 seed=arguments.seed,
                 # Scoring every text under the weights takes a minute a case on two cores.

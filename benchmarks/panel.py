@@ -152,18 +152,23 @@ def _noised(size: float) -> Row:
 
 
 def measured(
-    battery: Battery, name: str, endpoint: str, cells: tuple[Cell, ...], draws: int
+    name: str, endpoint: str, cells: tuple[Cell, ...], draws: int
 ) -> dict[str, dict[str, int]]:
-    """As `measure`, or as it was measured before."""
-    key = digest({"name": name, "cells": [c.model_dump(mode="json") for c in cells], "n": draws})
-    path = MEASURED / battery.name / f"{key[:16]}.json"
-    if not path.is_file():
-        print(f"measuring {name} …", flush=True)
-        tables = asyncio.run(measure(name, endpoint, cells, draws))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(tables, ensure_ascii=False), encoding="utf-8")
-    found: dict[str, dict[str, int]] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+    """As `measure`; a cell that was measured before, in whatever battery, is as it was then."""
+    paths = {cell.id: MEASURED / f"{_key(name, cell, draws)}.json" for cell in cells}
+    missing = tuple(cell for cell in cells if not paths[cell.id].is_file())
+    if missing:
+        print(f"measuring {name} on {len(missing)} cells …", flush=True)
+        MEASURED.mkdir(parents=True, exist_ok=True)
+        for cell, table in asyncio.run(measure(name, endpoint, missing, draws)).items():
+            paths[cell].write_text(json.dumps(table, ensure_ascii=False), encoding="utf-8")
+    return {cell: json.loads(path.read_text(encoding="utf-8")) for cell, path in paths.items()}
+
+
+def _key(name: str, cell: Cell, draws: int) -> str:
+    """Of an answer table: who was asked what, and how often."""
+    asked = cell.model_dump(mode="json", exclude={"draws", "family"})
+    return digest({"name": name, "cell": asked, "n": draws})[:16]
 
 
 async def measure(
@@ -270,7 +275,7 @@ def main() -> None:
             licence=licence,
             note=note,
             derivative=note.startswith("a derivative"),
-            cells=measured(battery, name, endpoint, cells, arguments.draws),
+            cells=measured(name, endpoint, cells, arguments.draws),
         )
         for name, endpoint, licence, note in islice(MEMBERS[battery.name](), arguments.members)
     ]

@@ -39,7 +39,7 @@ import _border
 import _ladder
 from _first_tokens import FirstTokens, first_tokens, greedy_texts
 
-from provenance.battery import Battery, Cell
+from provenance.battery import Battery, Cell, load_family
 from provenance.canonical import digest
 from provenance.endpoint import Endpoint
 from provenance.library.panel import Panel
@@ -99,7 +99,8 @@ def measured_cells() -> tuple[Cell, ...]:
     """Cells whose first tokens are measured: those of the plan, and the first one-token cells."""
     chosen = json.loads((ZOO / "plan.json").read_text(encoding="utf-8"))
     cells = candidates()
-    first = [c.id for c in cells if c.family == "one_token"][:ONE_TOKEN]
+    asked = {c.id for c in cells}
+    first = [p.id for p in load_family("one_token") if p.id in asked][:ONE_TOKEN]
     kept = {*chosen["fixed"], *chosen["border"], *first}
     return tuple(c for c in cells if c.id in kept)
 

@@ -2,7 +2,9 @@
 
 A *family file* ``probes/<family>.toml`` holds ``[[probe]]`` tables. A *battery file*
 ``probes/batteries/<name>.toml`` names probes of families and how often each is drawn. A user's
-file may hold both: its own ``[[probe]]`` tables are in its battery.
+file may hold both: its own ``[[probe]]`` tables are in its battery. The probes of a family are
+tested together, and in such a test cells with few draws hide what cells with many show:
+``tested_as`` in an ``[[include]]`` gives its probes another family's name in this battery.
 
 A *cell* is one probe under one condition: ``number-en-1`` or ``number-en-1/pirate``.
 """
@@ -78,6 +80,7 @@ class _Include(Frozen):
     family: str
     probes: tuple[str, ...] | Literal["all"] = "all"
     draws: int | None = Field(default=None, ge=1)
+    tested_as: str | None = Field(default=None, pattern=_ID, max_length=32)
 
 
 class _File(Frozen):
@@ -253,5 +256,6 @@ def _included(include: _Include, path: Path) -> list[Probe]:
     for probe in wanted:
         if probe not in available:
             raise BatteryError(f"{path}: the family {include.family!r} has no probe {probe!r}")
-    change = {} if include.draws is None else {"draws": include.draws}
+    given = {"draws": include.draws, "family": include.tested_as}
+    change = {key: value for key, value in given.items() if value is not None}
     return [available[w].model_copy(update=change) for w in wanted]

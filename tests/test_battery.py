@@ -30,6 +30,18 @@ def test_a_file_of_ones_own_may_hold_probes_and_name_shipped_ones(tmp_path):
     assert [(c.id, c.draws) for c in battery.cells] == [("coin-en", 4), ("mine-1", 3)]
 
 
+def test_probes_of_one_family_can_be_tested_apart(tmp_path):
+    often = '[[include]]\nfamily = "one_token"\nprobes = ["letter-en"]\ndraws = 30\n'
+    seldom = '[[include]]\nfamily = "one_token"\nprobes = ["coin-en"]\ntested_as = "wide"\n'
+    battery = Battery.load(write(tmp_path, often + seldom))
+    assert [(c.id, c.family) for c in battery.cells] == [
+        ("letter-en", "one_token"),
+        ("coin-en", "wide"),
+    ]
+    with pytest.raises(BatteryError, match=r"include\.0\.tested_as"):
+        Battery.load(write(tmp_path, seldom.replace("wide", "Two words")))
+
+
 def test_a_condition_is_a_cell_of_its_own(tmp_path):
     condition = '\n[[probe.conditions]]\nid = "pirate"\nsystem = "Talk like a pirate."\n'
     plain, pirate = Battery.load(write(tmp_path, PROBE.format(id="p") + condition)).cells

@@ -64,7 +64,7 @@ def study_of(serve, tmp_path, reference, suspect, *, option="", **options):
     sides = [serve(side) for side in (reference, suspect)]
     endpoints = [f"compatible:m@{url}{option}" for url, _ in sides]
     study = compare(
-        *endpoints, formats=[], store=tmp_path / "s", seed=1, draws=2, new=True, **options
+        *endpoints, formats=[], store=tmp_path / "s", seed=1, draws=5, new=True, **options
     )
     return study, [server for _, server in sides]
 
@@ -143,7 +143,7 @@ def test_thinking_counts_in_the_budget_which_resumes_without_a_second_pilot(serv
         '[[price]]\nmodel = "*"\nhost = "*"\ninput = 1.0\noutput = 10.0\nas_of = "2026-11-01"\n'
     )
     options = {
-        "formats": [], "store": tmp_path / "s", "seed": 1, "draws": 2, "prices": str(prices)
+        "formats": [], "store": tmp_path / "s", "seed": 1, "draws": 5, "prices": str(prices)
     }  # fmt: skip
     with pytest.raises(BudgetExhausted, match="max-requests 20"):
         compare(*endpoints, max_requests=20, **options)
