@@ -8,7 +8,8 @@ On the answer tables of the panel `core`, cell by cell, as expected log-wealth a
 (`provenance.library.choice`):
 
 1. do two sets of models agree on which cells are worth their tokens (Spearman's rank correlation)?
-2. what do cells chosen on one set of pairs gain on the other set, at the tokens of `quick`?
+2. what do the requests of `quick` and of `core` show in few questions, chosen on one set of pairs,
+   and in many, on the pairs of the other set?
 3. is the power that `plan --target-power` promises reached on substitutes that it never saw, by
    the tests that studies use? In worlds whose models are known and like those of the panel
    (`world`), so that what was measured by chance helps nobody.
@@ -21,7 +22,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -33,7 +34,7 @@ from provenance.battery import Battery, Cell
 from provenance.library import choice, promised
 from provenance.library.choice import Pair
 from provenance.library.panel import Member, Panel
-from provenance.library.smoothing import PLACES, Smoothed, smoothed
+from provenance.library.smoothing import PLACES, smoothed
 from provenance.stats.fused import fused_test
 from provenance.stats.layout import CellDraws
 from provenance.stats.multiplicity import holm
@@ -46,7 +47,11 @@ SHARES = (0.1, 0.3, 1.0)
 RESAMPLES = 599
 SEED = 60_417  # of the worlds in which promises are kept or not; first used for what ships
 TARGETS = (0.80, 0.85, 0.88)
+REQUESTS = 120  # of quick
+NUMBERS = (15, 12, 10, 8, 6, 5, 4)
+OFTEN, SELDOM = "one_token", "one_token_wide"  # families of core: asked often, and the others
 
+Fine = tuple[int, int]
 Truth = dict[str, dict[str, NDArray[np.float64]]]
 
 
@@ -93,57 +98,104 @@ def agreements(cells: Sequence[Cell], panel: Panel, pairs: Sequence[Pair]) -> li
     return found
 
 
-def gains(
-    battery: Battery,
-    quick: Battery,
-    panel: Panel,
-    pairs: Sequence[Pair],
-    fine: tuple[int, int],
-) -> list:
-    """Median power on held-out pairs: the cells of quick, and chosen ones at the same tokens."""
-    shipped = [c for c in quick.cells if all(c.id in a.cells for a, _ in pairs)]
-    draws = shipped[0].draws
-    budget = draws * sum(c.max_visible_tokens for c in shipped)
-    ids = [c.id for c in (*battery.cells, *shipped)]
-    drawn = smoothed(ids, panel.members, np.random.default_rng(SEED))
-    found = []
-    for fold, (learn, held) in enumerate(((pairs[::2], pairs[1::2]), (pairs[1::2], pairs[::2]))):
+def often_and_seldom(
+    cells: Sequence[Cell], often: Sequence[str], many: int, few: int
+) -> tuple[list[Cell], list[int]]:
+    """All cells, some of them drawn more often and tested as a family of their own."""
+    plan, draws = [], []
+    for cell in cells:
+        chosen = cell.id in often
+        if cell.family in (OFTEN, SELDOM):
+            cell = cell.model_copy(update={"family": OFTEN if chosen else SELDOM})
+        plan.append(cell)
+        draws.append(many if chosen else few)
+    return plan, draws
+
+
+def concentrations(battery: Battery, panel: Panel, pairs: Sequence[Pair], fine: Fine) -> dict:
+    """What the same requests show in few questions and in many.
+
+    Questions are chosen on the pairs in which one model stands in for the reference and judged on
+    those of the other. *As shipped* was chosen on both, and by what recorded models of other
+    makers answered, so its figures are not held out. The panel knows the substitutes.
+    """
+    stand_ins = list(dict.fromkeys(a.name for a, _ in pairs))
+    cells = [c for c in battery.cells if any(c.id in a.cells for a, _ in pairs)]
+    choices = [c for c in cells if c.family in (OFTEN, SELDOM)]
+    one_token = Battery(
+        name="choices",
+        probes=tuple(
+            p.model_copy(update={"family": OFTEN})
+            for p in battery.probes
+            if p.family in (OFTEN, SELDOM)
+        ),
+    )
+    drawn = smoothed([c.id for c in cells], panel.members, np.random.default_rng(SEED))
+    ranked = {
+        name: [
+            p.id for p in choice._ranked(one_token, [q for q in pairs if q[0].name != name], 0.3)
+        ]
+        for name in stand_ins
+    }
+
+    def judged(plan_for: Callable[[str], tuple[list[Cell], list[int]]]) -> dict[str, object]:
+        row: dict[str, object] = {}
         for share in SHARES:
-            ranked = choice._ranked(battery, learn, share)
-            row = {"fold": fold, "share": share, "tokens": budget}
-            row["quick"] = _median(shipped, draws, held, learn, share, fine, drawn)
-            own = [p for p in ranked if p.id in {c.probe for c in shipped}]
-            for n in (draws, 2 * draws):
-                if n > draws:
-                    fewer = _affordable(own, budget // n)
-                    row[f"best of quick x {n}"] = _median(fewer, n, held, learn, share, fine, drawn)
-                chosen = _affordable(ranked, budget // n)
-                row[f"chosen x {n}"] = _median(chosen, n, held, learn, share, fine, drawn)
-                row[f"cells x {n}"] = len(chosen)
-            found.append(row)
-    return found
+            powers: list[float] = []
+            for name in stand_ins:
+                plan, draws = plan_for(name)
+                held = [q for q in pairs if q[0].name == name]
+                powers += promised.powers_of(
+                    plan, draws, held, share, ALPHA, fine, known=pairs, drawn=drawn
+                )
+            row[f"share {share}"] = round(median(powers), 3)
+        asked, draws = plan_for(stand_ins[0])
+        row["cells"], row["requests"] = len(asked), sum(draws)
+        row["tokens"] = sum(n * c.max_visible_tokens for c, n in zip(asked, draws, strict=True))
+        return row
+
+    def few(number: int) -> Callable[[str], tuple[list[Cell], list[int]]]:
+        def plan(name: str) -> tuple[list[Cell], list[int]]:
+            own = ranked[name][:number]
+            return [c for c in one_token.cells if c.id in own], [REQUESTS // number] * number
+
+        return plan
+
+    quick = Battery.load("quick").cells
+    many, seldom = (max(c.draws for c in cells), min(c.draws for c in cells))
+    often = [c.id for c in cells if c.draws == many]
+    alike = round(sum(c.draws for c in cells) / len(cells))
+    rows = {f"quick: {n} questions x {REQUESTS // n}": judged(few(n)) for n in NUMBERS}
+    rows["quick: as shipped"] = judged(lambda _: (list(quick), [c.draws for c in quick]))
+    rows[f"core: every question x {alike}"] = judged(
+        lambda _: often_and_seldom(cells, [c.id for c in choices], alike, alike)
+    )
+    rows[f"core: {len(often)} x {many}, others x {seldom}"] = judged(
+        lambda name: often_and_seldom(cells, ranked[name][: len(often)], many, seldom)
+    )
+    rows["core: as shipped"] = judged(lambda _: (list(cells), [c.draws for c in cells]))
+    return rows
 
 
-def _affordable(ranked: Sequence, tokens: int) -> list[Cell]:
-    taken: list[Cell] = []
-    for probe in ranked:
-        more = choice._cells_of([probe])
-        if sum(c.max_visible_tokens for c in [*taken, *more]) <= tokens:
-            taken += more
-    return taken
-
-
-def _median(
-    cells: Sequence[Cell],
-    draws: int,
-    pairs: Sequence[Pair],
-    known: Sequence[Pair],
-    share: float,
-    fine: tuple[int, int],
-    drawn: Smoothed,
-) -> float:
-    found = promised.powers_of(cells, draws, pairs, share, ALPHA, fine, known=known, drawn=drawn)
-    return round(median(found), 3)
+def worths(battery: Battery, panel: Panel, pairs: Sequence[Pair]) -> dict[str, dict[str, float]]:
+    """Worth of one-token questions for each set of models, in units of their mean; shares .3, 1."""
+    recorded = [m for m in panel.members if not m.derivative and len(m.cells) == 7]
+    sets = {
+        name: [q for q in pairs if q[0].name == name]
+        for name in dict.fromkeys(a.name for a, _ in pairs)
+    }
+    sets["nine recorded models"] = [(a, b) for a in recorded for b in recorded if a is not b]
+    cells = [c for c in battery.cells if c.family in (OFTEN, SELDOM)]
+    found: dict[str, dict[str, float]] = {}
+    for name, own in sets.items():
+        shared = [c for c in cells if all(_has(p, c) for p in own)]
+        tokens = tokens_of(shared)
+        both = [choice.worth(choice.information(shared, own, s), tokens) for s in (0.3, 1.0)]
+        mean = np.mean([w / w[w > 0].mean() for w in both], axis=0)
+        for cell, value in zip(shared, mean, strict=True):
+            found.setdefault(cell.id, {})[name] = round(float(value), 2)
+    order = sorted(found, key=lambda c: -float(np.mean(list(found[c].values()))))
+    return {cell: found[cell] for cell in order}
 
 
 def world(panel: Panel, cells: Sequence[Cell], rng: np.random.Generator) -> tuple[Truth, Panel]:
@@ -282,7 +334,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer simulated studies")
     parser.add_argument("--promise", action="store_true", help="only what plans promise")
     options = parser.parse_args()
-    battery, quick, panel = Battery.load("core"), Battery.load("quick"), Panel.load("core")
+    battery, panel = Battery.load("core"), Panel.load("core")
     studies = 5 if options.quick else 42  # a pair; over 200 a plan
     if options.promise:
         result = json.loads(OUT.read_text(encoding="utf-8"))
@@ -301,10 +353,11 @@ def main() -> None:
         print(
             f"rho {row['rho']:5.2f}  share {row['share']:.1f}  {row['cells']} cells  {row['sets']}"
         )
-    result["gain"] = gains(battery, quick, panel, pairs, fine)
-    print("\nmedian power on held-out pairs, alpha .01, at the tokens of quick")
-    for row in result["gain"]:
-        print("  ".join(f"{k} {v}" for k, v in row.items()), flush=True)
+    result["worth"] = worths(battery, panel, pairs)
+    result["concentration"] = concentrations(battery, panel, pairs, fine)
+    print("\nmedian power on held-out pairs, alpha .01")
+    for name, row in result["concentration"].items():
+        print(f"{name:36}", "  ".join(f"{k} {v}" for k, v in row.items()), flush=True)
     result["promise"] = promises(battery, panel, studies)
     if not options.quick:
         _write(result)

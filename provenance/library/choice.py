@@ -39,6 +39,7 @@ from provenance.stats.permutation import PermutationNull
 HALVINGS = 8
 NUMBERS = (6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 DRAWS = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 35, 40, 45, 50, 60, 80, 120)
+CHOSEN = "chosen"  # family of the questions that were
 _STAND_INS = 3
 _PARTED = 0.01
 _PRIOR = 1.0  # draws that the smoothing of a table is worth
@@ -154,9 +155,9 @@ def choose(battery: Battery, panel: Panel, *, target: float, share: float, alpha
     """The cheapest plan out of a battery's questions whose power reaches a target.
 
     Numbers of questions, best first, are tried with numbers of draws, the same for every question
-    and both sides; cost is the visible tokens that both may answer with. The test that is
-    simulated is that of a study with this panel: one fused test a family and the panel test, Holm
-    over all.
+    and both sides; cost is the visible tokens that both may answer with. All are one family,
+    `CHOSEN`. The test that is simulated is that of a study with this panel: the fused test of that
+    family and the panel test, Holm over both.
 
     Parameters
     ----------
@@ -170,6 +171,7 @@ def choose(battery: Battery, panel: Panel, *, target: float, share: float, alpha
     UsageError
         If fewer than four pairs of the panel differ on these questions.
     """
+    battery = _together(battery)
     measured = pairs_of(battery.cells, panel)
     pairs = [pair for pair in measured if parted(pair)]
     if len(pairs) < 4:
@@ -248,6 +250,12 @@ def _choice(
         alike=0,
         reached=median_at_least(powers) >= target,
     )
+
+
+def _together(battery: Battery) -> Battery:
+    """The same questions as one family: drawn alike, they show more in one test than in several."""
+    probes = tuple(p.model_copy(update={"family": CHOSEN}) for p in battery.probes)
+    return battery.model_copy(update={"probes": probes})
 
 
 def _ranked(battery: Battery, pairs: Sequence[Pair], share: float) -> list[Probe]:

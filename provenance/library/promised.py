@@ -40,7 +40,7 @@ def median_at_least(powers: Sequence[float]) -> float:
 
 def powers_of(
     cells: Sequence[Cell],
-    draws: int,
+    draws: int | Sequence[int],
     pairs: Sequence[Pair],
     share: float,
     alpha: float,
@@ -51,16 +51,24 @@ def powers_of(
 ) -> list[float]:
     """Power for each pair; a cell that a member was not measured on counts as unchanged.
 
-    The panel test knows the substitutes of ``known``.
+    Parameters
+    ----------
+    draws
+        Of a side, in every cell or in each of ``cells``.
+    known
+        The panel test knows the substitutes of these.
     """
+    often = [draws] * len(cells) if isinstance(draws, int) else list(draws)
     found = []
     for reference in dict.fromkeys(a.name for a, _ in pairs):
         mine = [(a, b) for a, b in pairs if a.name == reference]
-        asked = [c for c in cells if reference in drawn.shares.get(c.id, {})]
+        measured = [reference in drawn.shares.get(c.id, {}) for c in cells]
+        asked = [c for c, there in zip(cells, measured, strict=True) if there]
+        each = [n for n, there in zip(often, measured, strict=True) if there]
         tables = {b.name: _tables(asked, a, b, drawn) for a, b in mine}
         own = [table[0] for table in next(iter(tables.values()))]
         panel = [_known(asked, b, a, drawn) for a, b in known if a.name == reference]
-        power = _plan(asked, own, panel, draws, alpha, replicates[0])
+        power = _plan(asked, own, panel, each, alpha, replicates[0])
         for table in tables.values():
             mixed = [(1 - share) * p + share * r for p, r in table]
             found.append(power.at(mixed, replicates=replicates[1]))
@@ -71,15 +79,15 @@ def _plan(
     cells: Sequence[Cell],
     own: Sequence[Shares],
     panel: Sequence[Sequence[Shares]],
-    draws: int,
+    draws: Sequence[int],
     alpha: float,
     replicates: int,
 ) -> PlannedPower:
     families: dict[str, int] = {}
     return plan_power(
         own,
-        [draws] * len(cells),
-        [draws] * len(cells),
+        draws,
+        draws,
         alpha=alpha,
         rng=np.random.default_rng(SEED),
         families=[families.setdefault(c.family, len(families)) for c in cells],
