@@ -24,20 +24,51 @@ def weighted(counts: sp.csr_array) -> sp.csr_array:
     return sp.csr_array(scale @ rows)
 
 
-def runs(texts: Sequence[str], length: int) -> sp.csr_array:
-    """Which runs of words each answer to one prompt has, weighted by how few of the others do."""
-    found: dict[tuple[str, ...], int] = {}
-    rows, columns = [], []
-    for i, text in enumerate(texts):
-        words = "".join(c if c.isalnum() or c in "'’" else " " for c in text.lower()).split()
-        own = set(zip(*(words[k:] for k in range(length)), strict=False))
-        rows += [i] * len(own)
-        columns += [found.setdefault(run, len(found)) for run in own]
-    shape = (len(texts), max(1, len(found)))
-    made = sp.csr_array((np.ones(len(rows), np.float32), (rows, columns)), shape=shape)
-    present = np.bincount(columns, minlength=shape[1]) if columns else np.ones(1)
-    weight = np.where(present > 1, np.log(len(texts) / np.maximum(present, 1)), 0)
-    made.data = made.data * np.sqrt(weight)[made.indices].astype(np.float32)
+def runs(texts: Sequence[str], lengths: Sequence[int]) -> dict[int, sp.csr_array]:
+    """Which runs of so many words each answer to one prompt has: 1 for runs that two have."""
+    codes: dict[str, int] = {}
+    words = []
+    for text in texts:
+        own = "".join(c if c.isalnum() or c in "'’" else " " for c in text.lower()).split()
+        words.append(np.array([codes.setdefault(w, len(codes)) for w in own], dtype=np.int64))
+    found: dict[int, sp.csr_array] = {}
+    current = words
+    for length in range(1, max(lengths) + 1):
+        if length > 1:
+            # A run is the run before it and one more word.
+            longer = [
+                c[:-1] * len(codes) + w[length - 1 :] if len(c) > 1 else c[:0]
+                for c, w in zip(current, words, strict=True)
+            ]
+            _, named = np.unique(np.concatenate(longer), return_inverse=True)
+            current = np.split(named, np.cumsum([len(c) for c in longer])[:-1])
+        if length in lengths:
+            found[length] = _presence(current)
+    return found
+
+
+def _presence(codes: Sequence[np.ndarray]) -> sp.csr_array:
+    width = max((int(c.max()) + 1 for c in codes if len(c)), default=1)
+    rows = np.repeat(np.arange(len(codes)), [len(c) for c in codes])
+    both = np.unique(rows * width + np.concatenate(codes))
+    rows, columns = both // width, both % width
+    _, columns, having = np.unique(columns, return_inverse=True, return_counts=True)
+    kept = having[columns] > 1
+    shape = (len(codes), max(1, len(having)))
+    return sp.csr_array((np.ones(kept.sum(), np.float32), (rows[kept], columns[kept])), shape=shape)
+
+
+def rare(presence: sp.csr_array, power: float) -> sp.csr_array:
+    """Rows whose products are likenesses: shared runs count the more the fewer answers have them.
+
+    A run counts log(answers / answers that have it) to this power.
+    """
+    answers = presence.shape[0]
+    having = np.maximum(1, np.bincount(presence.indices, minlength=presence.shape[1]))
+    weight = (np.log(answers / having) ** (power / 2)).astype(np.float32)
+    made = sp.csr_array(
+        (weight[presence.indices], presence.indices, presence.indptr), presence.shape
+    )
     lengths = np.sqrt(np.asarray(made.multiply(made).sum(axis=1)).ravel() + 0.5)
     return sp.csr_array(sp.diags_array((1 / lengths).astype(np.float32)) @ made)
 
@@ -57,6 +88,21 @@ def centred(likeness: np.ndarray, weights: np.ndarray) -> np.ndarray:
     np.fill_diagonal(counted, 0)  # an answer is always like itself
     mean = (own * counted).sum(axis=1) / counted.sum(axis=1)
     return own - mean[:, None] - mean[None, :] + np.average(mean, weights=weights)
+
+
+def standardised(likeness: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Likeness of models in spreads of each one's own likeness to a population, from both sides.
+
+    Some models are a little like everybody, others are not: what is near for one is far for
+    another. Shapes as in `centred`.
+    """
+    counted = np.tile(weights.astype(np.float64), (len(likeness), 1))
+    np.fill_diagonal(counted, 0)
+    counted /= counted.sum(axis=1, keepdims=True)
+    mean = (likeness * counted).sum(axis=1, keepdims=True)
+    spread = np.sqrt((((likeness - mean) ** 2) * counted).sum(axis=1, keepdims=True))
+    own = (likeness - mean) / np.maximum(spread, 1e-9)
+    return (own + own.T) / 2
 
 
 def scaled(likeness: np.ndarray) -> np.ndarray:
