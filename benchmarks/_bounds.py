@@ -11,6 +11,8 @@ _CLOSED = (
     *(f"enrolled with {k}, {_SET}" for k in (25, 50, 100)),
     *(_SET, f"all 280, {_SET}", f"discriminant alone, {_SET}", f"with the discriminant, {_SET}"),
 )
+_TWO = "ours, two draws enrolled"
+_MATCHED = ("ours, likeness alone", "ours", f"{_TWO}, likeness alone", _TWO)
 _ROUTED = "raw or canonical by format"
 # Label, task, and (row, figure) of each value.
 BOUNDS: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
@@ -70,6 +72,15 @@ BOUNDS: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
         tuple(
             ("weight chosen on the other folds, 25", f) for f in ("cllr_unclipped", "cllr", "tpr")
         ),
+    ),
+    *(
+        (
+            f"matched, {n}, {what}: likeness alone, own draws | two enrolled: the same",
+            "matched",
+            tuple((f"{row}, {n} probes", figure) for row in _MATCHED),
+        )
+        for n in (5, 10, 25)
+        for what, figure in (("folds", "tpr_other"), ("makers left out", "tpr_units_out"))
     ),
     (
         "lineage, same base: a quarter, half, all of the prompts",

@@ -25,8 +25,8 @@ Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 VERSION = 1
 # Prompts that the mean of all models counts for, beside those that a model answered twice: on the
-# prompts compared, and on others. Chosen on one half of the prompts of 31 models and the same on
-# the other (`benchmarks/_matched.py`).
+# prompts compared, and on others. Either half of the prompts of 31 models chooses about these
+# (`benchmarks/_matched.py`).
 _SHRUNK, _SHRUNK_ELSEWHERE = 3.0, 20.0
 FEWEST_ELSEWHERE = 10
 _SHARE_OF_PROMPTS, _SHARE_OF_MODELS = 0.5, 0.9
