@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from typing import Literal
 
 from provenance.dossier.blocks import (
@@ -33,8 +34,10 @@ _CANDIDATES = (
     Column("Interval", "number", 0),
 )
 _VIEWS = {"raw": "as is", "canonical": "plain"}
-_NAMES = 21  # columns of a leaf's label
-_ROOM = (0.27, 0.05)  # that a name takes on a map
+_NAMES = 26  # columns of a leaf's label
+_HEADS = (17, 13, 21, 9)  # of these, columns of a name's beginning: tried in this order
+_ROOM = (0.32, 0.05)  # that a name takes on a map
+_COLUMN, _HEIGHT = 0.01, 0.03  # of a name: a column's width, half a line's height
 _LEAF = 0.4  # where the leaves of a tree stand
 
 
@@ -211,13 +214,14 @@ def plots(found: LibraryMap) -> list[Plot]:
 
 def _map(found: LibraryMap) -> Plot:
     xs, ys = [p.x for p in found.points], [p.y for p in found.points]
-    alone = all(p.role == "library" for p in found.points)
+    names = _short([p.name for p in found.points])
+    places = [(_within(p.x, xs), _within(p.y, ys)) for p in found.points]
     spots: list[Spot] = []
-    for p in found.points:
-        x, y = _within(p.x, xs), _within(p.y, ys)
-        named = p.role != "library" or (alone and _free(x, y, spots))
+    # The suspect comes first, then the models that it is most like: they get the room there is.
+    for p, name, (x, y) in zip(found.points, names, places, strict=True):
+        named = p.role != "library" or (_free(x, y, spots) and not _hides(x, y, name, places))
         mark: Literal["open", "filled"] = "open" if p.role == "library" else "filled"
-        spots.append(Spot(x, y, _short(p.name) if named else "", mark))
+        spots.append(Spot(x, y, name if named else "", mark))
     suspect = next((p for p in found.points if p.role == "suspect"), None)
     first = suspect or found.points[0]
     nearest = sorted(
@@ -237,6 +241,12 @@ def _map(found: LibraryMap) -> Plot:
 def _free(x: float, y: float, spots: list[Spot]) -> bool:
     """Whether a name has room beside its spot; the tree names everyone."""
     return all(not s.label or abs(s.x - x) > _ROOM[0] or abs(s.y - y) > _ROOM[1] for s in spots)
+
+
+def _hides(x: float, y: float, name: str, places: list[tuple[float, float]]) -> bool:
+    """Whether the name would lie over another model's mark, or run over the edge."""
+    end = x + _COLUMN * _columns(name)
+    return end > 1 or any(x < other < end and abs(height - y) < _HEIGHT for other, height in places)
 
 
 def _tree(found: LibraryMap) -> Plot:
@@ -262,8 +272,8 @@ def _tree(found: LibraryMap) -> Plot:
         x[leaves + i], y[leaves + i] = here, (y[merge.left] + y[merge.right]) / 2
         if merge.support is not None and i < len(found.merges) - 1:
             spots.append(Spot(here, y[leaves + i], f"{100 * merge.support:.0f}", "none"))
-    for leaf, point in enumerate(found.points):
-        name = _short(point.name)
+    names = _short([p.name for p in found.points])
+    for leaf, (point, name) in enumerate(zip(found.points, names, strict=True)):
         mark = "none" if point.role == "library" else "filled"
         spots.append(Spot(_LEAF + 0.01, y[leaf], name, mark))  # type: ignore[arg-type]
     caption = (
@@ -280,15 +290,23 @@ def _tree(found: LibraryMap) -> Plot:
     return Plot(caption, alt, tuple(lines), tuple(spots), height=max(0.3, 0.034 * leaves))
 
 
-def _short(name: str) -> str:
-    """What fits beside a leaf, on a phone too; the whole name stands in the table of candidates."""
-    shown = visible(name, 200)
+def _short(names: Sequence[str]) -> list[str]:
+    """What fits beside a leaf, on a phone too; the whole name stands in the table of candidates.
+
+    Cut in the middle: versions differ at the end, makers at the beginning. Where that would make
+    two names alike, elsewhere.
+    """
+    cut = [[_cut(visible(name, 200), head) for name in names] for head in _HEADS]
+    return [next((s[i] for s in cut if s.count(s[i]) == 1), cut[0][i]) for i in range(len(names))]
+
+
+def _cut(shown: str, most: int) -> str:
+    """The name, or ``most`` columns of its head and what else fits of its tail."""
     if _columns(shown) <= _NAMES:
         return shown
     head, tail = "", ""
-    # From both ends: versions differ at the end, makers at the beginning.
     for character in shown:
-        if _columns(head + character) > 2 * _NAMES // 3:
+        if _columns(head + character) > most:
             break
         head += character
     for character in reversed(shown):
