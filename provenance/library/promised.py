@@ -64,10 +64,11 @@ def powers_of(
         mine = [(a, b) for a, b in pairs if a.name == reference]
         measured = [reference in drawn.shares.get(c.id, {}) for c in cells]
         asked = [c for c, there in zip(cells, measured, strict=True) if there]
+        ids = [c.id for c in asked]
         each = [n for n, there in zip(often, measured, strict=True) if there]
-        tables = {b.name: _tables(asked, a, b, drawn) for a, b in mine}
+        tables = {b.name: tables_of(ids, a, b, drawn) for a, b in mine}
         own = [table[0] for table in next(iter(tables.values()))]
-        panel = [_known(asked, b, a, drawn) for a, b in known if a.name == reference]
+        panel = [measured_shares(ids, b, a, drawn) for a, b in known if a.name == reference]
         power = _plan(asked, own, panel, each, alpha, replicates[0])
         for table in tables.values():
             mixed = [(1 - share) * p + share * r for p, r in table]
@@ -96,24 +97,24 @@ def _plan(
     )
 
 
-def _tables(
-    cells: Sequence[Cell], reference: Member, substitute: Member, drawn: Smoothed
+def tables_of(
+    cells: Sequence[str], reference: Member, substitute: Member, drawn: Smoothed
 ) -> list[tuple[Shares, Shares]]:
     """Shares of both over the same places in each cell, the substitute's drawn together."""
     together = pull(reference, substitute, drawn)
     made = []
     for cell in cells:
-        p = drawn.shares[cell.id][reference.name]
-        r = drawn.shares[cell.id].get(substitute.name)
+        p = drawn.shares[cell][reference.name]
+        r = drawn.shares[cell].get(substitute.name)
         made.append((p, p if r is None else p + together * (r - p)))
     return made
 
 
-def _known(
-    cells: Sequence[Cell], member: Member, reference: Member, drawn: Smoothed
+def measured_shares(
+    cells: Sequence[str], member: Member, reference: Member, drawn: Smoothed
 ) -> list[Shares]:
     """A substitute's shares as they were measured, which is what a panel test knows of it."""
-    tables = [drawn.counts[cell.id] for cell in cells]
+    tables = [drawn.counts[cell] for cell in cells]
     rows = [t.get(member.name, t[reference.name]) for t in tables]
     return [row / row.sum() for row in rows]
 

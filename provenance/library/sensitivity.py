@@ -4,12 +4,14 @@ Power is that of the decision: Holm over the families and the panel test. It com
 and the panel alone. The reference is not known before it is sampled, and
 afterwards its few draws are too noisy to stand for its distribution (a substitute that answers
 exactly alike would look detectable). So members of the panel stand in for it in turn, and the
-median is told.
+median is told. Their own tables are noisy too: eleven answers that are all one are not a model that
+answers nothing else. So each of them answers as a draw from what its table leaves open
+(`library.smoothing`); tables that were taken for the truth promised to see shares half as large.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from statistics import median
 
@@ -19,18 +21,16 @@ from provenance.battery import Cell
 from provenance.canonical import digest
 from provenance.findings import Sensitivity
 from provenance.library.panel import Member, Panel
+from provenance.library.promised import measured_shares, tables_of
+from provenance.library.smoothing import smoothed
 from provenance.stats.power import plan_power
 
 POWER = 0.8
 _SEED = 20261123  # of the simulation: one plan has one sensitivity, whatever the study's seed
 _STAND_INS = 4
-# Places for answers that a stand-in gives, and for answers of a member that it never gave.
-_OWN = 24
-_FOREIGN = 12
+_FEWEST = 4  # cells of the plan that a stand-in was measured on, if any member was on so many
 _WORST = 2.0  # "not even all of it", for medians
 
-Table = Mapping[str, Mapping[str, int]]
-Shares = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 PlanRow = tuple[str, str, int, int]
 
 
@@ -99,35 +99,30 @@ def detectable_shares(
     plan: tuple[PlanRow, ...], alpha: float, hashed: _Hashed
 ) -> dict[str, float | None]:
     """Per member, the median share over the stand-ins; None where not even all of it is seen."""
-    members = [m for m in hashed.panel.members if any(row[0] in m.cells for row in plan)]
+    ids = [row[0] for row in plan]
+    members = [m for m in hashed.panel.members if any(cell in m.cells for cell in ids)]
     found: dict[str, list[float]] = {m.name: [] for m in members}
-    for number, stand_in in enumerate(_stand_ins(members)):
-        asked = [row for row in plan if stand_in.cells.get(row[0])]
-        if not asked:
+    for number, stand_in in enumerate(_stand_ins(members, ids)):
+        others = [m for m in members if m is not stand_in]
+        asked = [row for row in plan if sum(stand_in.cells.get(row[0], {}).values())]
+        if not others or not asked:
             continue
-        own = [_most_frequent(stand_in.cells[cell]) for cell, _, _, _ in asked]
+        drawn = smoothed(ids, members, np.random.default_rng([_SEED, number, 1]))
+        cells = [row[0] for row in asked]
+        tables = {m.name: tables_of(cells, stand_in, m, drawn) for m in others}
         families: dict[str, int] = {}
-        answers = {
-            member.name: [
-                _shares(member.cells.get(row[0]) or table, table)
-                for row, table in zip(asked, own, strict=True)
-            ]
-            for member in members
-        }
         power = plan_power(
-            [_own_shares(table) for table in own],
+            [p for p, _ in tables[others[0].name]],
             [n for _, _, n, _ in asked],
             [m for _, _, _, m in asked],
             alpha=alpha,
             rng=np.random.default_rng([_SEED, number]),
             families=[families.setdefault(family, len(families)) for _, family, _, _ in asked],
-            panel=list(answers.values()),
+            panel=[measured_shares(cells, m, stand_in, drawn) for m in others],
         )
-        for member in members:
-            if member.name == stand_in.name:
-                continue
-            share = power.minimum_detectable_dilution(answers[member.name], power=POWER)
-            found[member.name].append(_WORST if share is None else share)
+        for name, table in tables.items():
+            share = power.minimum_detectable_dilution([r for _, r in table], power=POWER)
+            found[name].append(_WORST if share is None else share)
     return {
         name: round(value, 3) if (value := median(values)) <= 1 else None
         for name, values in found.items()
@@ -135,37 +130,12 @@ def detectable_shares(
     }
 
 
-def _stand_ins(members: Sequence[Member]) -> list[Member]:
+def _stand_ins(members: Sequence[Member], cells: Sequence[str]) -> list[Member]:
     """A few members from all over the panel, as references."""
     originals = [m for m in members if not m.derivative] or list(members)
+    wide = [m for m in originals if sum(cell in m.cells for cell in cells) >= _FEWEST]
+    originals = wide or originals
     if not originals:
         return []
     places = np.linspace(0, len(originals) - 1, min(_STAND_INS, len(originals)))
     return [originals[round(float(place))] for place in places]
-
-
-def _most_frequent(counts: Mapping[str, int]) -> dict[str, int]:
-    """A stand-in's answers without its rarest, which would only slow the simulation."""
-    ordered = sorted(counts.items(), key=lambda item: -item[1])
-    return dict(ordered[:_OWN])
-
-
-def _own_shares(counts: Mapping[str, int]) -> Shares:
-    """Probabilities of the stand-in's answers, then room for answers that it never gave."""
-    values = np.array([*counts.values(), *[0] * _FOREIGN], dtype=np.float64)
-    shares: Shares = values / values.sum()
-    return shares
-
-
-def _shares(counts: Mapping[str, int], reference: Mapping[str, int]) -> Shares:
-    """Probabilities of a member's answers over the same places.
-
-    What an answer is called means nothing to the test, so the answers that the stand-in never
-    gave take the spare places, the most frequent first; what does not fit is one answer.
-    """
-    foreign = sorted((n for c, n in counts.items() if c not in reference), reverse=True)
-    foreign = [*foreign[: _FOREIGN - 1], sum(foreign[_FOREIGN - 1 :])]
-    foreign += [0] * (_FOREIGN - len(foreign))
-    values = np.array([*(counts.get(c, 0) for c in reference), *foreign], dtype=np.float64)
-    shares: Shares = values / values.sum()
-    return shares
