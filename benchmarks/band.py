@@ -3,7 +3,8 @@
     python benchmarks/band.py            (10 minutes on two free cores; resumable)
 
 Each pair is a comparison on the battery quick, kept under ``.cache/band/`` and added to
-``configs/bands/example.json``; pairs that the file holds are not measured again. There are two sets
+``configs/bands/example.json``; pairs that the file holds are not measured again, and a file whose
+pairs answered other questions than today's is begun anew. There are two sets
 of weights at hand, so the band can hold two groups at most: far too few to decide anything, which
 is what it is shipped to show. The quantised pair enters a study with ``--allow quantisation`` only.
 Prints a table of the pairs with their distances.
@@ -21,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import local_models
 
 from provenance import compare
+from provenance.battery import Battery
 from provenance.library import band
 from provenance.library.band import Kind
 from provenance.stats.distance import squared_distance
@@ -56,12 +58,16 @@ def pairs() -> list[tuple[str, Kind, str, str, str]]:
 
 def main() -> None:
     known = set()
+    battery = Battery.load("quick").digest
     if BAND.is_file():
-        known = {p.note + p.kind + p.weights for p in band.Band.load(BAND).pairs}
+        asked = band.Band.load(BAND).asked(battery)
+        known = {p.note + p.kind + p.weights for p in asked}
+        if not known:  # all of other questions
+            BAND.unlink()
     for number, (weights, kind, reference, suspect, note) in enumerate(pairs()):
         if note + kind + weights in known:
             continue
-        store = STORES / str(number)
+        store = STORES / battery[:8] / str(number)
         if not (store / "seal.json").is_file():
             compare(
                 reference,
