@@ -172,7 +172,7 @@ def test_greedy_is_cold_long_and_affordable():
     assert all(cell.decoding == {"temperature": 0} for cell in greedy.cells)
     # Long answers: every token may be nearly tied, and the first that turns over shows.
     assert all(cell.max_visible_tokens >= 16 for cell in greedy.cells)
-    # In pairs of one draw a side a cell that turned over has 2 of 2^draws relabellings: one is enough.
+    # In pairs of draws a cell that turned over has 2 of 2^draws relabellings: one is enough.
     assert all(2 / 2**cell.draws < 0.01 for cell in greedy.cells)
     assert sum(cell.draws * cell.max_visible_tokens for cell in greedy.cells) <= 3_500
     assert len({p.language for p in greedy.probes}) >= 4
