@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from _lines import ELUB, LINES
+
 Results = Mapping[str, Mapping[str, Mapping[str, Any]]]
 _SET, _BASE = "91 of them", "same base, other family"
 _CLOSED = (
@@ -14,6 +16,12 @@ _CLOSED = (
 _TWO = "ours, two draws enrolled"
 _MATCHED = ("ours, likeness alone", "ours", f"{_TWO}, likeness alone", _TWO)
 _ROUTED = "raw or canonical by format"
+_TEACHERS = ("a teacher shared", "teachers known, none shared")
+_HIDES = "unrelated that share a teacher, against the other unrelated"
+_WEIGHTS = (
+    *("runs chosen on other units", "weights of other units"),
+    "weights of these very pairs",
+)
 # Label, task, and (row, figure) of each value.
 BOUNDS: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
     *(
@@ -96,24 +104,38 @@ BOUNDS: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
         tuple((f"ours, {_BASE}: {b}", "auc") for b in ("LLaMA-1", "Llama-3", "Mistral-7B")),
     ),
     (
-        "  one unit left out, least and most; runs, weights of other units on one set of pairs",
+        "  teachers known: shared, none shared; unrelated that share one against the others",
         "lineage",
         (
-            *((f"ours, {_BASE}", f) for f in ("least", "most")),
-            *((f"{row}, {_BASE}", "auc") for row in ("runs on these", "weights of other units")),
+            *((f"ours, {_BASE}: {t}", "auc") for t in _TEACHERS),
+            (f"what hides a base: {_HIDES}", "auc"),
         ),
     ),
-    (
-        "lineage, same family: one unit left out, least and most",
-        "lineage",
-        tuple(("ours, same family", f) for f in ("least", "most")),
+    *(
+        (
+            f"{title}: one unit left out, least and most; its 95% interval",
+            "lineage",
+            tuple((f"ours, {kind}", f) for f in ("least", "most", "interval")),
+        )
+        for title, kind in (("  same base", _BASE), ("lineage, same family", "same family"))
+    ),
+    *(
+        (
+            f"  {title}: runs chosen, weights of other units | weights of the very pairs",
+            "lineage",
+            tuple((f"{row}, {kind}", "auc") for row in _WEIGHTS),
+        )
+        for title, kind in (("same base", _BASE), ("same family", "same family"))
     ),
     (
-        "re-formatted, ratio over 10: without a known tie, with one; pairs of models",
+        "re-formatted, over 10: no known tie, a tie; pairs of bundles; of one maker; of models",
         "reformatted",
         tuple(
             (f"{_ROUTED}, re-formatted", f)
-            for f in ("over_10_no_tie", "over_10_tied", "over_10_models")
+            for f in (
+                *("over_10_no_tie", "over_10_tied", "over_10_pairs"),
+                *("over_10_pairs_one_maker", "over_10_models"),
+            )
         ),
     ),
     (
@@ -123,6 +145,17 @@ BOUNDS: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
             (f"{_ROUTED}, re-formatted", "over_10_same"),
             *(("the lower of both views, as it is", f) for f in ("over_10_other", "over_10_same")),
         ),
+    ),
+    *(
+        (
+            f"  {line}: other makers, no tie, a tie; the same model",
+            "reformatted",
+            tuple(
+                (f"{line}, re-formatted", f"over_10_{f}")
+                for f in ("other", "no_tie", "tied", "same")
+            ),
+        )
+        for line in (*LINES, ELUB)
     ),
 )
 
@@ -143,7 +176,9 @@ def bounds(results: Results) -> list[str]:
     return lines
 
 
-def _shown(value: float | int | None) -> str:
+def _shown(value: float | int | list[float] | None) -> str:
     if value is None:
         return "–"
+    if isinstance(value, list):
+        return " … ".join(f"{v:.3f}" for v in value)
     return str(value) if isinstance(value, int) else f"{value:.3f}"

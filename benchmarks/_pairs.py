@@ -17,6 +17,7 @@ from provenance.attribution.calibration import (
 from provenance.attribution.calibration.fit import fit_line
 from provenance.attribution.known_pairs import rows_of
 from provenance.attribution.same_source import parts, shrunk
+from provenance.attribution.weighing import WEIGHTS
 from provenance.library.space import UNUSUAL, Sizes, Space, Summary, fit, mismatch
 
 RELATED = 0.08  # share of related pairs among the negatives that thresholds and rates are for
@@ -52,8 +53,10 @@ class Found:
     def of(self, kind: int) -> np.ndarray:
         return self.score[self.kind == kind]
 
-    def weighing(self, unusual: float) -> Found:
-        """With another weight of the unusual in the score."""
+    def weighing(self, unusual: float | Mapping[int, float]) -> Found:
+        """With another weight of the unusual in the score, or with one for each fold."""
+        if isinstance(unusual, Mapping):
+            unusual = np.array([unusual[f] for f in self.fold.tolist()])
         return replace(self, score=self.score + (unusual - UNUSUAL) * self.unusual)
 
 
@@ -277,24 +280,56 @@ def rates(found: Found, above: np.ndarray, rng: np.random.Generator) -> tuple[fl
     return plain, float(np.quantile(drawn_, 0.95))
 
 
-def judged(plain: Found, tested: Found, rate: float = 0.01) -> tuple[np.ndarray, np.ndarray]:
+def chosen_weights(found: Sequence[Found]) -> dict[int, float]:
+    """For each fold the weight of the unusual that pairs of the others choose."""
+    return {
+        fold: chosen_weight([f.only(f.fold != fold) for f in found])
+        for fold in np.unique(found[0].fold).tolist()
+    }
+
+
+def chosen_weight(found: Sequence[Found]) -> float:
+    """The weight of the unusual with the least cost, as `library calibrate` chooses one.
+
+    The mean over numbers of outputs of Cllr of clipped ratios, each fold's by a line of the others;
+    of equal ones the largest (`provenance.attribution.weighing`).
+    """
+    costs = {w: float(np.mean([_cost(f.weighing(w)) for f in found])) for w in WEIGHTS}
+    return min(costs, key=lambda w: (costs[w], -w))
+
+
+def _cost(found: Found) -> float:
+    _, ratio = judged(found, found)
+    return metrics.cllr(ratio[found.kind == SAME], ratio[found.kind == OTHER])
+
+
+def judged(
+    plain: Found,
+    tested: Found,
+    rate: float = 0.01,
+    weights: Mapping[int, float] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
     """Whether each pair of ``tested`` is above the threshold, and its log10 ratio, clipped.
 
     Threshold, line and bounds are those of the pairs of ``plain`` in the other folds. The line is
-    for the same model against a model of another unit.
+    for the same model against a model of another unit. ``weights``: of the unusual by fold, for the
+    fold's own pairs and for those that judge them; None: as scored.
     """
     above = np.zeros(len(tested.score), dtype=bool)
     ratio = np.zeros(len(tested.score))
     for fold in np.unique(tested.fold):
         inside = tested.fold == fold
-        rest = plain.only(plain.fold != fold)
-        above[inside] = tested.score[inside] > threshold(rest, rate)
+        rest, score = plain.only(plain.fold != fold), tested.score[inside]
+        if weights is not None:
+            rest = rest.weighing(weights[fold])
+            score = tested.only(inside).weighing(weights[fold]).score
+        above[inside] = score > threshold(rest, rate)
         pairs = pairs_of(rest)
         line = fit_line(pairs)
         assert line is not None
         low = -np.log10(effective_same(pairs) + 1)
         high = np.log10(effective_different(pairs) + 1)
-        ratio[inside] = np.clip(line.ratios(tested.score[inside]), low, high)
+        ratio[inside] = np.clip(line.ratios(score), low, high)
     return above, ratio
 
 
@@ -304,27 +339,28 @@ def pairs_of(found: Found) -> Pairs:
     return Pairs(kept.score, kept.kind == SAME, kept.a, kept.b)
 
 
-def described(found: Found, rate: float = 0.01) -> dict[str, float]:
-    """AUC; TPR and realised false-positive rate at thresholds of the other folds; Cllr by units."""
-    above, ratio = judged(found, found, rate)
+def described(
+    found: Found, rate: float = 0.01, weights: Mapping[int, float] | None = None
+) -> dict[str, float]:
+    """AUC; TPR and realised false-positive rate at thresholds of the other folds; Cllr by units.
+
+    ``weights`` as in `judged`; where folds have different ones, AUC is of scores of two kinds.
+    """
+    above, ratio = judged(found, found, rate, weights)
+    free = _calibrated(found, ratio, weights)
+    plain, found = found, found if weights is None else found.weighing(weights)
     row = {"auc": auc(found.of(SAME), found.of(OTHER))} | told(found, above, ratio)
     same, related = found.of(SAME), found.of(RELATIVE)
     if len(related):
         # Where no sibling of the model is among the negatives.
-        unrelated = found.only(found.kind != RELATIVE)
-        alone = np.concatenate(
-            [
-                unrelated.only(unrelated.fold == fold).of(SAME)
-                > threshold(unrelated.only(unrelated.fold != fold), rate)
-                for fold in np.unique(found.fold)
-            ]
-        )
+        unrelated = plain.only(plain.kind != RELATIVE)
+        alone, _ = judged(unrelated, unrelated, rate, weights)
         row |= {
-            "tpr_other": float(alone.mean()),
+            "tpr_other": float(alone[unrelated.kind == SAME].mean()),
             "auc_related": auc(same, related),
             "tpr_related_5": float(np.mean(same > np.quantile(related, 0.95))),
         }
-    return row | _calibrated(found, ratio)
+    return row | free
 
 
 def told(found: Found, above: np.ndarray, ratio: np.ndarray) -> dict[str, float]:
@@ -340,16 +376,19 @@ def told(found: Found, above: np.ndarray, ratio: np.ndarray) -> dict[str, float]
     return row | {"under_tenth_same": float(np.mean(same < -1)), "same_pairs": len(same)}
 
 
-def _calibrated(found: Found, ratio: np.ndarray) -> dict[str, float]:
+def _calibrated(
+    found: Found, ratio: np.ndarray, weights: Mapping[int, float] | None
+) -> dict[str, float]:
     """Cllr of the ratios as reported (clipped) and before clipping."""
     tested = ratio[found.kind == SAME], ratio[found.kind == OTHER]
     pairs = pairs_of(found)
     free: dict[int, list[np.ndarray]] = {SAME: [], OTHER: []}
     for fold in np.unique(found.fold):
-        line = fit_line(pairs_of(found.only(found.fold != fold)))
+        own = found if weights is None else found.weighing(weights[fold])
+        line = fit_line(pairs_of(own.only(own.fold != fold)))
         assert line is not None
         for kind, kept in free.items():
-            kept.append(line.ratios(found.score[(found.fold == fold) & (found.kind == kind)]))
+            kept.append(line.ratios(own.score[(own.fold == fold) & (own.kind == kind)]))
     return {
         "cllr": metrics.cllr(*tested),
         "cllr_unclipped": metrics.cllr(*(np.concatenate(free[k]) for k in (SAME, OTHER))),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ import pandas as pd
 from _baselines import found_by_baselines
 from _calibrating import ties
 from _corpora import Corpus, corpus, labels_of, undone
+from _lines import by_lines
 from _pairs import (
     OTHER,
     RELATED,
     SAME,
     Found,
+    chosen_weights,
     compared,
     described,
     drawn,
@@ -35,19 +38,33 @@ OUTPUTS = (25, 100)
 # 188 a side are 376 prompts; the fit has the 53 that are left.
 MOST, MOST_SHARE = 188, 0.12
 RUNS = ((OUTPUTS, 5, 0.5), ((MOST,), 3, MOST_SHARE))  # outputs, repeats, share of the fit
-LESS = 0.6  # another weight of the unusual
+FIXED = f", weight of the unusual {UNUSUAL}"
 CORPUS = "alpaca_eval"
 Rows = dict[str, dict[str, Any]]
 
 
 def same(folder: Path) -> Rows:
-    """Both views at 25, 100 and 188 outputs, and what thresholds and ratios say of related ones."""
+    """Both views at 25, 100 and 188 outputs, and what thresholds and ratios say of related ones.
+
+    Scores weigh the unusual as a library's calibration would have it weighed on the units of the
+    other folds (`chosen_weights`, at 25 and 100 outputs, one for all numbers of outputs); *weight
+    of the unusual*: at a fixed one.
+    """
     data = {(v, ""): corpus(folder, CORPUS, v) for v in ("raw", "canonical")}
     found = _both(data)
+    weights = _weights(found)
     rows: Rows = {"composition": _composition(data["raw", ""])}
     for (n, view, _), pairs in sorted(found.items(), key=lambda f: (f[0][1] != "raw", f[0][0])):
-        rows[f"{view}, {n}"] = described(pairs)
+        rows[f"{view}, {n}"] = described(pairs, weights=weights[view]) | {
+            "weights": list(weights[view].values())
+        }
+        rows[f"{view}, {n}{FIXED}"] = described(pairs)
     return rows
+
+
+def _weights(found: Mapping[tuple[int, str, str], Found]) -> dict[str, dict[int, float]]:
+    views = {view for _, view, _ in found}
+    return {v: chosen_weights([found[n, v, ""] for n in OUTPUTS]) for v in views}
 
 
 def baselines(folder: Path) -> Rows:
@@ -63,37 +80,58 @@ def reformatted_suspect(folder: Path) -> Rows:
 
     That way: the raw view where formats match, else the canonical one. *The lower of both views*
     is possible only where formats match. Tied: models of other units with a teacher or a maker in
-    common, or one known to be the other's teacher.
+    common, or one known to be the other's teacher; *one maker*: only this. Weights of the unusual
+    as in `same`. *Line*, *lower of*, *bounded*: other ways to a ratio (`_lines`), on that way.
     """
     views, changes = ("raw", "canonical"), ("", "re-formatted")
     data = {(v, c): corpus(folder, CORPUS, v, change=c) for v in views for c in changes}
-    found = held_out(data, data["raw", ""].unit, (100,))
-    tied = ties(labels_of(folder, CORPUS).loc[data["raw", ""].names], data["raw", ""])
+    found = held_out(data, data["raw", ""].unit, OUTPUTS)
+    labels = labels_of(folder, CORPUS).loc[data["raw", ""].names]
+    known = Known(ties(labels, data["raw", ""]), labels.vendor.fillna("").to_numpy())
+    weights = _weights(found)
     rows: Rows = {
         "texts that the canonical view makes the same": {
             "share": undone(folder, CORPUS, "canonical")
         }
     }
-    for weight in (UNUSUAL, LESS):
-        ending = "" if weight == UNUSUAL else f", weight of the unusual {weight}"
-        weighed = {key: pairs.weighing(weight) for key, pairs in found.items()}
-        rows |= {k + ending: row for k, row in _by_view(weighed, changes, tied).items()}
+    fixed = {v: dict.fromkeys(weights[v], UNUSUAL) for v in views}
+    for ending, own in (("", weights), (FIXED, fixed)):
+        rows |= {k + ending: row for k, row in _by_view(found, changes, known, own).items()}
+    plain, tested = found[100, "canonical", ""], found[100, "canonical", "re-formatted"]
+    for label, ratio in by_lines(plain, tested, known.tied, weights["canonical"]):
+        rows[f"{label}, re-formatted"] = _by_tie(tested, ratio, known) | {
+            "under_tenth_same": float((ratio[tested.kind == SAME] < -1).mean())
+        }
     return rows
 
 
+@dataclass
+class Known:
+    """Which models are tied, shape (models, models); who made each, empty where not known."""
+
+    tied: np.ndarray
+    maker: np.ndarray
+
+
 def _by_view(
-    found: Mapping[tuple[int, str, str], Found], changes: Sequence[str], tied: np.ndarray
+    found: Mapping[tuple[int, str, str], Found],
+    changes: Sequence[str],
+    known: Known,
+    weights: Mapping[str, Mapping[int, float]],
 ) -> Rows:
     views = ("raw", "canonical")
     plain = {v: found[100, v, ""] for v in views}
     rows: Rows = {}
     for change in changes:
-        said = {v: judged(plain[v], found[100, v, change]) for v in views}
-        whole = found[100, "raw", change]
+        tested = {v: found[100, v, change] for v in views}
+        said = {v: judged(plain[v], tested[v], weights=weights[v]) for v in views}
+        whole = tested["raw"]
         strange, kind = whole.unlike, whole.kind
         suffix = change or "as it is"
         for view in views:
-            rows[f"{view} view, {suffix}"] = told(found[100, view, change], *said[view])
+            rows[f"{view} view, {suffix}"] = told(tested[view], *said[view]) | {
+                "weights": list(weights[view].values())
+            }
         above, ratio = (
             np.where(strange, c, r) for r, c in zip(said["raw"], said["canonical"], strict=True)
         )
@@ -103,27 +141,30 @@ def _by_view(
                 "unlike_same": float(strange[kind == SAME].mean()),
                 "unlike_other": float(strange[kind == OTHER].mean()),
             }
-            | _by_tie(whole, ratio, tied)
+            | _by_tie(whole, ratio, known)
         )
         if not change:
             above, ratio = (np.minimum(r, c) for r, c in zip(*said.values(), strict=True))
             rows["the lower of both views, as it is"] = told(whole, above, ratio) | _by_tie(
-                whole, ratio, tied
+                whole, ratio, known
             )
     return rows
 
 
-def _by_tie(found: Found, ratio: np.ndarray, tied: np.ndarray) -> dict[str, float]:
+def _by_tie(found: Found, ratio: np.ndarray, known: Known) -> dict[str, float]:
     """Ratios over 10 for another maker, and how many pairs of models they come from."""
-    other, known = found.kind == OTHER, tied[found.i, found.j]
+    other, tied = found.kind == OTHER, known.tied[found.i, found.j]
+    one = (known.maker[found.i] == known.maker[found.j]) & (known.maker[found.i] != "")
     over = other & (ratio > 1)
     low, high = np.minimum(found.i, found.j), np.maximum(found.i, found.j)
     return {
-        "over_10_no_tie": float((ratio[other & ~known] > 1).mean()),
-        "over_10_tied": float((ratio[other & known] > 1).mean()),
+        "over_10_other": float(over[other].mean()),
+        "over_10_no_tie": float((ratio[other & ~tied] > 1).mean()),
+        "over_10_tied": float((ratio[other & tied] > 1).mean()),
         "over_10_pairs": int(over.sum()),
-        "over_10_pairs_tied": int((over & known).sum()),
-        "over_10_models": len(np.unique(low[over] * len(tied) + high[over])),
+        "over_10_pairs_tied": int((over & tied).sum()),
+        "over_10_pairs_one_maker": int((over & one).sum()),
+        "over_10_models": len(np.unique(low[over] * len(known.tied) + high[over])),
         "over_10_same": float((ratio[found.kind == SAME] > 1).mean()),
         "largest_log10_other": float(ratio[other].max()),
     }
