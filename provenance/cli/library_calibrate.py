@@ -26,11 +26,11 @@ Examples:
   One view only, in half of the time:
     provenance library calibrate --corpus models --view raw
 
-What it needs: models of 8 makers or more, each with some 100 outputs to the
-same kind of prompts. Units, in the relations file, hold models that share
+What it needs: models of 8 makers or more, each with some 100 outputs (20 at
+least) to the same kind of prompts. Units, in the relations file, hold models that share
 weights: they are never on both sides of a split. With two draws or sessions
 of each prompt, suspects that answer the same prompts are compared prompt by
-prompt, which needs a tenth of the outputs.
+prompt, which needs a tenth of the outputs; three draws tell more.
 
 The relations file, TOML (configs/relations.toml is an example with every key;
 `pydoc provenance.library.relations` says what each means):
@@ -109,8 +109,14 @@ def calibrate(
         ),
     ] = None,
     outputs: Annotated[
-        str, _option("--outputs", _FIT, "Sizes of a suspect's bundle, a comma list.", "LIST")
-    ] = "25,50,100,188",
+        str,
+        _option(
+            "--outputs",
+            _FIT,
+            "Sizes of a suspect's bundle, a comma list; those that models lack are left out.",
+            "LIST",
+        ),
+    ] = "5,10,25,50,100,188",
     seed: Annotated[
         int | None, _option("--seed", _FIT, "Fixes every draw. Default: drawn, and printed.", "N")
     ] = None,

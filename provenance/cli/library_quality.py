@@ -30,6 +30,7 @@ def show(library: Library, *, json: bool) -> None:
     from provenance.cli.words import columns
     from provenance.dossier.numbers import counted
     from provenance.dossier.text import for_terminal
+    from provenance.library.population import answers
 
     found = calibrations_of(library)
     bundles = library.bundles()
@@ -57,6 +58,11 @@ def show(library: Library, *, json: bool) -> None:
     ]
     for line in columns([(a, for_terminal(b, 300)) for a, b in head], indent=""):
         print(line)
+    if answers.outdated(library):
+        print(
+            "Its sketches of answers are of another version: suspects that answer its own prompts "
+            "are compared on style alone until `provenance library calibrate` makes them anew."
+        )
     if not found:
         print("No calibration: `provenance library calibrate` makes them.")
     for calibration in found:

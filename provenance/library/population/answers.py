@@ -154,6 +154,12 @@ def _done(library: Library) -> set[str]:
     return set() if table is None else set(table.column("bundle").to_pylist())
 
 
+def outdated(library: Library) -> bool:
+    """Whether it keeps sketches, and only such as another version made: these are not compared."""
+    kept = list((library.path / "answers").glob("scheme=*"))
+    return bool(kept) and not any(p.name == f"scheme={scheme()}" for p in kept)
+
+
 def _table(library: Library) -> Table:
     return Table(library.path / "answers" / f"scheme={scheme()}", _schema)
 

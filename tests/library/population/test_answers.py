@@ -34,6 +34,17 @@ def test_every_answer_with_words_is_kept_once(library):
         assert sorted(own.prompts) == list(own.prompts)
 
 
+def test_sketches_of_another_version_are_known_to_be(library):
+    assert not answers.outdated(library)
+    answers.make(library)
+    assert not answers.outdated(library)
+    (kept,) = (library.path / "answers").iterdir()
+    kept.rename(kept.with_name(f"scheme={'0' * 64}"))
+    assert answers.outdated(library)
+    answers.make(library)
+    assert not answers.outdated(library)
+
+
 def test_prompts_and_draws_are_bounded_and_chosen_by_digests_alone(monkeypatch):
     asked = [f"{i:016x}" for i in range(300) for _ in range(9)]
     kept = answers.chosen(asked)
