@@ -19,7 +19,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln
 
 from provenance.library.panel import Member
 
@@ -100,6 +99,8 @@ def _fits(tables: Sequence[Counts]) -> NDArray[np.float64]:
 
     Each around the mean of the others: around a mean that holds it, it would seem nearer.
     """
+    from scipy.special import gammaln  # slow to import, and a plan comes before anything is asked
+
     fits = np.zeros(len(KAPPAS))
     for i, counts in enumerate(tables):
         others = [*tables[:i], *tables[i + 1 :]]

@@ -50,7 +50,7 @@ def options(tmp_path):
         "store": tmp_path / "s",
         "formats": [],
         "seed": 1,
-        "draws": 2,
+        "draws": 5,
         "concurrency": 4,
     }
 
@@ -109,7 +109,7 @@ def test_thinking_is_paid_from_the_budget(serve, answer_bytes, tmp_path, endpoin
 
 def test_exit_20_and_the_same_command_goes_on(endpoints, tmp_path):
     reference, suspect, _ = endpoints
-    command = ["compare", reference, suspect, "--draws", "2", "--prices", "prices.toml", "--yes"]
+    command = ["compare", reference, suspect, "--draws", "5", "--prices", "prices.toml", "--yes"]
     command += ["--store", "s", "--format", "json", "--budget-usd"]
     stopped = CliRunner().invoke(app, [*command, "0.08"])
     assert stopped.exit_code == 20
@@ -179,8 +179,8 @@ def test_the_lower_pace_holds_for_a_shared_host(endpoints):
 
 def test_twenty_thousand_requests_need_a_limit(endpoints):
     reference, suspect, _ = endpoints
-    assert prepare(reference, suspect, Settings(draws=600)).estimate.requests < 20_000
+    assert prepare(reference, suspect, Settings(draws=1_500)).estimate.requests < 20_000
     with pytest.raises(UsageError, match=r"say --max-requests 21000"):
-        prepare(reference, suspect, Settings(draws=700))
-    allowed = prepare(reference, suspect, Settings(draws=700, max_requests=21_000))
+        prepare(reference, suspect, Settings(draws=1_750))
+    allowed = prepare(reference, suspect, Settings(draws=1_750, max_requests=21_000))
     assert allowed.estimate.requests > 21_000
