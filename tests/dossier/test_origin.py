@@ -36,5 +36,5 @@ def test_long_names_are_cut_so_that_they_stay_apart():
     found = drawn(*(point(name, i, i) for i, name in enumerate(names)))
     labels = [s.label for s in plots(found)[1].spots if s.y and s.x > 0.4]
     assert "short" in labels
-    assert all(len(label) <= 26 for label in labels)
+    assert all(len(label) <= 21 for label in labels)
     assert len(set(labels)) == len(labels) - 1  # two models share a name

@@ -34,10 +34,11 @@ _CANDIDATES = (
     Column("Interval", "number", 0),
 )
 _VIEWS = {"raw": "as is", "canonical": "plain"}
-_NAMES = 26  # columns of a leaf's label
-_HEADS = (17, 13, 21, 9)  # of these, columns of a name's beginning: tried in this order
+_NAMES = 21  # columns of a leaf's label
+_HEADS = (14, 10, 17, 7)  # of these, columns of a name's beginning: tried in this order
 _ROOM = (0.32, 0.05)  # that a name takes on a map
-_COLUMN, _HEIGHT = 0.01, 0.03  # of a name: a column's width, half a line's height
+_COLUMN, _HEIGHT = 0.01, 0.03  # of a name on paper: a column's width, half a line's height
+_PHONE = 0.026  # a column's width on the narrowest page
 _LEAF = 0.4  # where the leaves of a tree stand
 
 
@@ -246,7 +247,9 @@ def _free(x: float, y: float, spots: list[Spot]) -> bool:
 def _hides(x: float, y: float, name: str, places: list[tuple[float, float]]) -> bool:
     """Whether the name would lie over another model's mark, or run over the edge."""
     end = x + _COLUMN * _columns(name)
-    return end > 1 or any(x < other < end and abs(height - y) < _HEIGHT for other, height in places)
+    return x + _PHONE * _columns(name) > 1 or any(
+        x < other < end and abs(height - y) < _HEIGHT for other, height in places
+    )
 
 
 def _tree(found: LibraryMap) -> Plot:
