@@ -99,6 +99,7 @@ def _channels(data: Corpus, train: np.ndarray) -> dict[str, Channel]:
             rank=sizes.rank,
             between=sizes.between,
             sample=sizes.sample,
+            telling=sizes.telling,
             rng=np.random.default_rng(0),
         )
         for name in HASHED

@@ -5,8 +5,9 @@ spaces fitted without their units (`known_pairs`), and is validated with units l
 the space that is stored is fitted on all units. A model that helped to fit it is enrolled without
 the prompts that were used for that, so that what was calibrated is what is used.
 
-Where the texts are of several genres, a line for all of them is kept only if it holds on each genre
-that is left out of space and line; else each genre that has units enough gets a line of its own.
+Where the texts are of several genres, one line for them is kept only if it holds on each of them
+when that is left out of space and line, and it covers just these; else each genre that has units
+enough gets a line of its own.
 """
 
 from __future__ import annotations
@@ -230,8 +231,10 @@ def _lines(population: Population, across: Sequence[Across]) -> list[_Line]:
     kinds = tuple(sorted(set(population.kinds)))
     if len(kinds) == 1:
         return [_Line(kinds, "", kinds if kinds[0] else ())]
-    if len({a.left_out for a in across}) > 1 and all(a.holds for a in across):
-        return [_Line(kinds, "", ())]
+    tested = tuple(sorted({a.left_out for a in across}))
+    if len(tested) > 1 and all(a.holds for a in across):
+        # Of these genres only: that it holds on each of them says little of yet another.
+        return [_Line(tested, "", tested)]
     return [
         _Line((kind,), kind, (kind,))
         for kind in kinds

@@ -79,8 +79,12 @@ def fit_channel(
     between: int,
     sample: int,
     rng: np.random.Generator,
+    telling: float = 0.25,
 ) -> Channel:
     """Choose columns and directions.
+
+    Before directions are looked for, a column is divided by the root of its mean, so that common
+    ones do not rule, and multiplied by a power of how well it tells the models apart (`_telling`).
 
     Parameters
     ----------
@@ -96,6 +100,8 @@ def fit_channel(
         Directions of the documents, and of the means of models.
     sample
         Documents that the first are found on.
+    telling
+        Exponent of how well a column tells models apart; 0: all alike.
     """
     present = np.bincount(counts.indices, minlength=counts.shape[1])
     chosen = np.sort(np.argsort(-present, kind="stable")[:keep])
@@ -105,6 +111,8 @@ def fit_channel(
     weights = (np.log((1 + n) / (1 + present[chosen])) + 1).astype(np.float32)
     rows = _scaled(kept, weights)
     scale = 1 / np.sqrt(np.maximum(np.asarray(rows.mean(axis=0)).ravel(), 1e-9))
+    if telling:
+        scale *= _telling(rows, models) ** telling
     scale32: Small = (scale / np.median(scale)).astype(np.float32)
     rows = _times(rows, scale32)
     drawn = rng.choice(n, sample, replace=False) if n > sample else np.arange(n)
@@ -208,6 +216,25 @@ def _times(rows: Sparse, scale: Small) -> Sparse:
     made = rows.copy()
     made.data = made.data * scale[made.indices]
     return made
+
+
+def _telling(rows: Sparse, models: Codes) -> Floats:
+    """How well each column tells models apart, shape (k,).
+
+    Its variance between the means of models over that within a model, less what chance gives.
+    """
+    sizes = np.bincount(models)
+    there = sizes > 0
+    if there.sum() < 2:
+        return np.ones(rows.shape[1])
+    means = _means(rows, models)[there].astype(np.float64)
+    between = means.var(axis=0, ddof=1)
+    mean = np.asarray(rows.mean(axis=0), dtype=np.float64).ravel()
+    square = np.asarray(rows.multiply(rows).mean(axis=0), dtype=np.float64).ravel()
+    within = np.maximum(square - mean**2 - between, 1e-12)
+    ratio = between / within - np.mean(1 / sizes[there])
+    found: Floats = np.maximum(ratio, 1e-4)
+    return found
 
 
 def _means(rows: Sparse | Small, models: Codes) -> Small:

@@ -57,6 +57,10 @@ class Sizes:
         Directions a channel keeps: of documents, and of the means of models.
     dimensions
         Of the space, at most; models − 1 if these are fewer.
+    telling
+        Exponent of how well a column tells models apart, by which it is multiplied before the
+        directions are found. Of 0, 1/4, 1/2 and 3/4 a quarter told models best that had no part in
+        the fit, with 90 models of one genre in it (TPR at 1% FPR, 25 outputs: .60, .70, .69, .68).
     sample
         Documents on which a channel's directions are found.
     ridge, folds
@@ -67,6 +71,7 @@ class Sizes:
     rank: int = 40
     between: int = 25
     dimensions: int = 98
+    telling: float = 0.25
     sample: int = 8_000
     ridge: float = 4.0
     folds: int = 4
@@ -198,6 +203,7 @@ def fit(
             between=sizes.between,
             sample=sizes.sample,
             rng=rng,
+            telling=sizes.telling,
         )
         for name in training.counts
     }

@@ -9,10 +9,12 @@ from io import BytesIO
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from provenance.attribution.same_source import scores
 from provenance.errors import EvidenceError, UsageError
 from provenance.library.space import Labelled, Sizes, Space, Summary, fit, read
+from provenance.library.space.channels import fit_channel
 from provenance.library.space.numbers import discriminants, leading_directions
 from provenance.transcript import Completion
 
@@ -185,3 +187,24 @@ def test_discriminants_of_two_groups_are_fishers() -> None:
     fisher = np.linalg.solve(within, rows[groups == 1].mean(0) - rows[groups == 0].mean(0))
     cosine = found[:, 0] @ fisher / np.linalg.norm(found[:, 0]) / np.linalg.norm(fisher)
     assert abs(cosine) == pytest.approx(1.0, abs=1e-6)
+
+
+def test_columns_that_part_models_rule_the_directions() -> None:
+    """Two columns with as much variance: one is a model's habit, the other comes and goes."""
+    rng = np.random.default_rng(3)
+    models = np.repeat(np.arange(6), 60)
+    habit = (models % 2 == 0) * rng.integers(1, 3, len(models))
+    chance = rng.integers(0, 2, len(models)) * rng.integers(1, 3, len(models))
+    always = rng.integers(1, 3, (len(models), 3))
+    counts = csr_array(np.column_stack([habit, chance, always]).astype(np.int64))
+
+    def sizes(codes: np.ndarray) -> np.ndarray:
+        made = fit_channel(
+            counts, np.arange(5), codes, keep=5, rank=5, between=0, sample=400, rng=rng
+        )
+        # All five directions are kept, so what is left in a row is the scale of its column.
+        return np.linalg.norm(made.projection, axis=1)
+
+    told, by_chance = sizes(models), sizes(rng.permutation(models))
+    assert told[0] / told[1] > 3 * by_chance[0] / by_chance[1]
+    assert np.isfinite(sizes(np.zeros(len(models), dtype=np.int64))).all()
