@@ -27,10 +27,10 @@ Examples:
     provenance library calibrate --corpus models --view raw
 
 What it needs: models of 8 makers or more, each with some 100 outputs (20 at
-least) to the same kind of prompts. Units, in the relations file, hold models that share
-weights: they are never on both sides of a split. With two draws or sessions
-of each prompt, suspects that answer the same prompts are compared prompt by
-prompt, which needs a tenth of the outputs; three draws tell more.
+least) to the same kind of prompts. Units, in the relations file, hold models
+that share weights: they are never on both sides of a split. With two draws or
+sessions of each prompt, suspects that answer the same prompts are compared
+prompt by prompt, which needs a tenth of the outputs; three draws tell more.
 
 The relations file, TOML (configs/relations.toml is an example with every key;
 `pydoc provenance.library.relations` says what each means):
