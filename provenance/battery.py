@@ -4,7 +4,8 @@ A *family file* ``probes/<family>.toml`` holds ``[[probe]]`` tables. A *battery 
 ``probes/batteries/<name>.toml`` names probes of families and how often each is drawn. A user's
 file may hold both: its own ``[[probe]]`` tables are in its battery. The probes of a family are
 tested together, and in such a test cells with few draws hide what cells with many show:
-``tested_as`` in an ``[[include]]`` gives its probes another family's name in this battery.
+``tested_as`` in an ``[[include]]`` gives its probes another family's name in this battery, and
+``probes = "rest"`` takes those of the family that no other one lists.
 
 A *cell* is one probe under one condition: ``number-en-1`` or ``number-en-1/pirate``.
 """
@@ -78,7 +79,7 @@ class Cell(Frozen):
 
 class _Include(Frozen):
     family: str
-    probes: tuple[str, ...] | Literal["all"] = "all"
+    probes: tuple[str, ...] | Literal["all", "rest"] = "all"
     draws: int | None = Field(default=None, ge=1)
     tested_as: str | None = Field(default=None, pattern=_ID, max_length=32)
 
@@ -143,7 +144,8 @@ class Battery(Frozen):
         file = _read(path)
         if not file.include and not file.probe:
             raise BatteryError(f"{path}: holds no probe: write [[probe]] or [[include]] tables")
-        probes = [p for include in file.include for p in _included(include, path)]
+        listed = {p for i in file.include if not isinstance(i.probes, str) for p in i.probes}
+        probes = [p for include in file.include for p in _included(include, path, listed)]
         probes += file.probe
         try:
             return cls(
@@ -250,9 +252,11 @@ def _read(path: Path) -> _File:
         raise BatteryError(f"{path}: not TOML: {error}") from None
 
 
-def _included(include: _Include, path: Path) -> list[Probe]:
+def _included(include: _Include, path: Path, listed: set[str]) -> list[Probe]:
     available = {p.id: p for p in load_family(include.family)}
-    wanted = list(available) if include.probes == "all" else list(include.probes)
+    wanted = list(available) if isinstance(include.probes, str) else list(include.probes)
+    if include.probes == "rest":
+        wanted = [probe for probe in wanted if probe not in listed]
     for probe in wanted:
         if probe not in available:
             raise BatteryError(f"{path}: the family {include.family!r} has no probe {probe!r}")

@@ -38,6 +38,10 @@ def test_probes_of_one_family_can_be_tested_apart(tmp_path):
         ("letter-en", "one_token"),
         ("coin-en", "wide"),
     ]
+    rest = '[[include]]\nfamily = "one_token"\nprobes = "rest"\ntested_as = "others"\n'
+    whole = Battery.load(write(tmp_path, often + seldom + rest))
+    assert len(whole.probes) == len(load_family("one_token"))
+    assert {p.family for p in whole.probes} == {"one_token", "wide", "others"}
     with pytest.raises(BatteryError, match=r"include\.0\.tested_as"):
         Battery.load(write(tmp_path, seldom.replace("wide", "Two words")))
 
