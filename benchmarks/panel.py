@@ -1,7 +1,7 @@
 """Measure a shipped panel: answer tables of plausible substitutes on the cells of a battery.
 
     python benchmarks/panel.py --battery quick --draws 200
-    python benchmarks/panel.py --battery core --draws 40 --longest 12
+    python benchmarks/panel.py --battery core --draws 24 --longest 12 --members 12
 
 What was measured is kept under ``.cache/panel``, so a run that was stopped goes on.
 

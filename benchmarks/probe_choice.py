@@ -75,20 +75,29 @@ def _has(pair: Pair, cell: Cell) -> bool:
     return all(cell.id in m.cells for m in pair)
 
 
+def by_reference(pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
+    """The pairs in which each model stands in for the reference."""
+    return {
+        name: [p for p in pairs if p[0].name == name]
+        for name in dict.fromkeys(a.name for a, _ in pairs)
+    }
+
+
+def recorded_pairs(panel: Panel) -> list[Pair]:
+    """Of the nine recorded models that were asked seven questions."""
+    nine = [m for m in panel.members if not m.derivative and len(m.cells) == 7]
+    return [(a, b) for a in nine for b in nine if a is not b]
+
+
 def agreements(cells: Sequence[Cell], panel: Panel, pairs: Sequence[Pair]) -> list[dict]:
-    stand_ins = list(dict.fromkeys(a.name for a, _ in pairs))
-    by_name = {m.name: m for m in panel.members}
-    first, second = (by_name[n] for n in stand_ins[:2])
-    recorded = [m for m in panel.members if not m.derivative and len(m.cells) == 7]
+    one, other = list(by_reference(pairs).values())[:2]
+    first, second = one[0][0], other[0][0]
     sets = {
         "pairs taken in turn": (pairs[::2], pairs[1::2]),
-        f"{first.name} / {second.name} as reference": (
-            [p for p in pairs if p[0] is first],
-            [p for p in pairs if p[0] is second],
-        ),
+        f"{first.name} / {second.name} as reference": (one, other),
         "both of these / nine recorded models": (
             [(first, second), (second, first)],
-            [(a, b) for a in recorded for b in recorded if a is not b],
+            recorded_pairs(panel),
         ),
     }
     found = []
@@ -120,7 +129,7 @@ def concentrations(battery: Battery, panel: Panel, pairs: Sequence[Pair], fine: 
     those of the other. *As shipped* was chosen on both, and by what recorded models of other
     makers answered, so its figures are not held out. The panel knows the substitutes.
     """
-    stand_ins = list(dict.fromkeys(a.name for a, _ in pairs))
+    held = by_reference(pairs)
     cells = [c for c in battery.cells if any(c.id in a.cells for a, _ in pairs)]
     choices = [c for c in cells if c.family in (OFTEN, SELDOM)]
     one_token = Battery(
@@ -136,21 +145,20 @@ def concentrations(battery: Battery, panel: Panel, pairs: Sequence[Pair], fine: 
         name: [
             p.id for p in choice._ranked(one_token, [q for q in pairs if q[0].name != name], 0.3)
         ]
-        for name in stand_ins
+        for name in held
     }
 
     def judged(plan_for: Callable[[str], tuple[list[Cell], list[int]]]) -> dict[str, object]:
         row: dict[str, object] = {}
         for share in SHARES:
             powers: list[float] = []
-            for name in stand_ins:
+            for name, own in held.items():
                 plan, draws = plan_for(name)
-                held = [q for q in pairs if q[0].name == name]
                 powers += promised.powers_of(
-                    plan, draws, held, share, ALPHA, fine, known=pairs, drawn=drawn
+                    plan, draws, own, share, ALPHA, fine, known=pairs, drawn=drawn
                 )
             row[f"share {share}"] = round(median(powers), 3)
-        asked, draws = plan_for(stand_ins[0])
+        asked, draws = plan_for(next(iter(held)))
         row["cells"], row["requests"] = len(asked), sum(draws)
         row["tokens"] = sum(n * c.max_visible_tokens for c, n in zip(asked, draws, strict=True))
         return row
@@ -180,12 +188,7 @@ def concentrations(battery: Battery, panel: Panel, pairs: Sequence[Pair], fine: 
 
 def worths(battery: Battery, panel: Panel, pairs: Sequence[Pair]) -> dict[str, dict[str, float]]:
     """Worth of one-token questions for each set of models, in units of their mean; shares .3, 1."""
-    recorded = [m for m in panel.members if not m.derivative and len(m.cells) == 7]
-    sets = {
-        name: [q for q in pairs if q[0].name == name]
-        for name in dict.fromkeys(a.name for a, _ in pairs)
-    }
-    sets["nine recorded models"] = [(a, b) for a in recorded for b in recorded if a is not b]
+    sets = by_reference(pairs) | {"nine recorded models": recorded_pairs(panel)}
     cells = [c for c in battery.cells if c.family in (OFTEN, SELDOM)]
     found: dict[str, dict[str, float]] = {}
     for name, own in sets.items():
