@@ -15,6 +15,7 @@ from itertools import pairwise
 import numpy as np
 import scipy.sparse as sp
 from _corpora import Corpus
+from _prompts import idf_of, weighted
 
 from provenance.library.space.channels import CLIP
 
@@ -83,8 +84,9 @@ def inputs(data: Corpus, train: np.ndarray, others: np.ndarray) -> tuple[Inputs,
         counts = training.counts[name]
         present = np.bincount(counts[train].indices, minlength=counts.shape[1])
         columns = np.sort(np.argsort(-present, kind="stable")[:keep])
-        idf = np.log((1 + len(train)) / (1 + present[columns])) + 1
-        own, rest = (_weighted(counts[c][:, columns], idf) for c in (train, others))
+        kept, new = (counts[c][:, columns] for c in (train, others))
+        idf = idf_of(kept)
+        own, rest = weighted(kept, idf), weighted(new, idf)
         scale = sp.diags_array(_scale(own, models))
         for made, rows in zip(parts, (own, rest), strict=True):
             made.append(sp.csr_array(rows @ scale))
@@ -216,15 +218,6 @@ def weighed(sources: Sequence[np.ndarray], truth: np.ndarray) -> np.ndarray:
 
     found = minimize(loss, np.ones(len(sources)), method="Nelder-Mead").x
     return np.maximum(found, 0) / scale
-
-
-def _weighted(counts: sp.csr_array, idf: np.ndarray) -> sp.csr_array:
-    """log(1 + count) × idf, rows of length 1."""
-    rows = counts.astype(np.float32)
-    rows.data = np.log1p(rows.data) * idf[rows.indices].astype(np.float32)
-    lengths = np.sqrt(np.asarray(rows.multiply(rows).sum(axis=1)).ravel())
-    rows.data /= np.repeat(np.maximum(lengths, 1e-9), np.diff(rows.indptr)).astype(np.float32)
-    return rows
 
 
 def _scale(rows: sp.csr_array | np.ndarray, models: np.ndarray) -> np.ndarray:

@@ -13,11 +13,16 @@ import numpy as np
 import scipy.sparse as sp
 
 
-def weighted(counts: sp.csr_array) -> sp.csr_array:
-    """log(1 + count) × idf, rows of length 1."""
+def idf_of(counts: sp.csr_array) -> np.ndarray:
+    """1 + log(documents / documents that have it), smoothed, of each column."""
     present = np.bincount(counts.indices, minlength=counts.shape[1])
+    return (np.log((1 + counts.shape[0]) / (1 + present)) + 1).astype(np.float32)
+
+
+def weighted(counts: sp.csr_array, idf: np.ndarray | None = None) -> sp.csr_array:
+    """log(1 + count) × idf, rows of length 1; the idf of these very rows where none is given."""
+    idf = idf_of(counts) if idf is None else idf
     rows = counts.astype(np.float32).copy()
-    idf = (np.log((1 + rows.shape[0]) / (1 + present)) + 1).astype(np.float32)
     rows.data = np.log1p(rows.data) * idf[rows.indices]
     lengths = np.sqrt(np.asarray(rows.multiply(rows).sum(axis=1)).ravel())
     scale = sp.diags_array((1 / np.maximum(lengths, 1e-9)).astype(np.float32))
