@@ -18,19 +18,17 @@ or 64 records and at the end, so a power cut loses no more than that.
 from __future__ import annotations
 
 import math
-import os
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, NoReturn
+from typing import Any
 
 from pydantic import ValidationError
 
 from provenance.canonical import canonical_json, digest, normalise
 from provenance.errors import EvidenceError, TamperedEvidence
 from provenance.evidence import journal
+from provenance.evidence.appending import Appending
 from provenance.evidence.blobs import Blobs, blob_path
 from provenance.evidence.chain import Link, chain_start, read_line, write_line
 from provenance.evidence.files import (
@@ -52,9 +50,6 @@ from provenance.evidence.seal import Seal, head_of, merkle_root
 from provenance.transcript import Completion, Exchange, Failure, Record, Role
 
 __all__ = ["Store", "blob_path", "is_store"]
-
-_SYNC_EVERY_S = 2.0
-_SYNC_EVERY_RECORDS = 64
 
 
 class Store:
@@ -80,12 +75,9 @@ class Store:
         }
         self.repairs: tuple[str, ...] = ()
         self._blobs = Blobs(path)
-        self._file: BinaryIO | None = None
-        self._size = 0
+        self._appending: Appending | None = None
         # What was read above is what the chain starts from, not what the files become later.
         self._start = self._head = chain_start(digests(path))
-        self._synced = time.monotonic()
-        self._unsynced = 0
 
     @classmethod
     def create(
@@ -115,7 +107,7 @@ class Store:
                 raise EvidenceError(f"{path} holds a study already")
             write_foundation(path, plan, battery, copies or {})
             store = cls(path, lock)
-            store._start_appending()
+            store._appending = Appending(path, store._blobs)
         except BaseException:
             lock.release()
             raise
@@ -146,7 +138,7 @@ class Store:
                 store._blobs.sweep()
                 for link in store._links():
                     store._head = link.hash
-                store._start_appending()
+                store._appending = Appending(path, store._blobs)
                 if store.repairs:
                     store.note("repaired", {"what": list(store.repairs)})
         except BaseException:
@@ -195,7 +187,7 @@ class Store:
             If the store is open for reading only, is sealed, or the disk does not take it. What was
             appended before is whole.
         """
-        self._require_writing()
+        transcript = self._require_writing()
         if self.sealed:
             raise EvidenceError(f"{self.path} is sealed: no record is added to it")
         content = normalise(
@@ -213,11 +205,9 @@ class Store:
         # Read before it is written: what this tool could not read back is never in the chain.
         record = Record.model_validate(content)
         line, head = write_line(self._head, content)
-        self._write(line)
-        self._head = head
-        self._unsynced += 1
-        if self._unsynced >= _SYNC_EVERY_RECORDS or time.monotonic() - self._synced > _SYNC_EVERY_S:
-            self._sync()
+        transcript.write(line)
+        self._head = head  # before the disk is waited for: the line stands, whatever comes of that
+        transcript.sync_if_due()
         return record
 
     def records(self) -> Iterator[Record]:
@@ -297,7 +287,8 @@ class Store:
 
     def seal(self) -> Seal:
         """Fix everything: the root over the records and a digest of every other file."""
-        self._sync()
+        if self._appending is not None:
+            self._appending.sync()
         hashes = tuple(link.hash for link in self._links())
         seal = Seal(
             records=len(hashes),
@@ -311,12 +302,10 @@ class Store:
 
     def close(self) -> None:
         """Force what was written to the disk and give the lock back."""
-        file, self._file = self._file, None
         lock, self._lock = self._lock, None
         try:
-            if file is not None:
-                with file:
-                    self._sync(file)
+            if self._appending is not None:
+                self._appending.close()
         finally:
             if lock is not None:
                 lock.release()
@@ -347,50 +336,10 @@ class Store:
             "failure": _plain(exchange.outcome) if failed else None,
         }
 
-    def _require_writing(self) -> None:
-        if self._file is None:
+    def _require_writing(self) -> Appending:
+        if self._appending is None or not self._appending.open:
             raise EvidenceError(f"{self.path} is open for reading only")
-
-    def _start_appending(self) -> None:
-        path = self.path / TRANSCRIPT
-        try:
-            self._file = path.open("ab", buffering=0)
-        except OSError as error:
-            raise EvidenceError(f"cannot write {path}: {error.strerror or error}") from None
-        self._size = path.stat().st_size
-
-    def _write(self, line: bytes) -> None:
-        assert self._file is not None
-        try:
-            written = self._file.write(line)
-        except OSError as error:
-            self._abandon(error.strerror or str(error))
-        if written != len(line):
-            self._abandon("the disk took a part of the line; is it full?")
-        self._size += len(line)
-
-    def _abandon(self, reason: str) -> NoReturn:
-        """Take half a line back and write no more: the next record would not follow on it."""
-        file, self._file = self._file, None
-        assert file is not None
-        # If even this fails, the next `open` finds a torn line and cuts it off.
-        with file, suppress(OSError):
-            file.truncate(self._size)
-        raise EvidenceError(
-            f"cannot write {self.path / TRANSCRIPT}: {reason}. All earlier records are kept; the "
-            "same command resumes"
-        )
-
-    def _sync(self, file: BinaryIO | None = None) -> None:
-        file = file or self._file
-        if file is None:
-            return
-        try:
-            self._blobs.sync()
-            os.fsync(file.fileno())
-        except OSError as error:
-            raise EvidenceError(f"cannot write in {self.path}: {error.strerror or error}") from None
-        self._synced, self._unsynced = time.monotonic(), 0
+        return self._appending
 
     def _links(self) -> Iterator[Link]:
         path, previous = self.path / TRANSCRIPT, self._start
