@@ -6,18 +6,9 @@ from collections.abc import Sequence
 
 from provenance.dossier.numbers import count, counted, p_value, percent
 from provenance.dossier.reasons import _reason
+from provenance.dossier.sentences import hypothesis as called
 
 _NAMED = 6
-_HYPOTHESES = {
-    "same_weights": "the same model",
-    "derived": "derived from the reference",
-    "common_base": "made on the same base",
-    "none_of_these": "a model of another maker",
-}
-
-
-def _called(code: str) -> str:
-    return _HYPOTHESES.get(code, code)
 
 
 def _times(log10_lr: float) -> str:
@@ -146,7 +137,7 @@ def ratio_supports(hypothesis: str, against: str, log10_lr: float, threshold: fl
     """A calibrated ratio reaches the threshold."""
     return (
         f"The texts are {_times(log10_lr)} times as probable if the suspect is "
-        f"{_called(hypothesis)} as if it is {_called(against)}, for pairs like those of the "
+        f"{called(hypothesis)} as if it is {called(against)}, for pairs like those of the "
         f"calibration; {_times(threshold)} is what is asked for."
     )
 
@@ -158,7 +149,7 @@ def ratio_bounded(
     """The calibration is too small for the threshold."""
     speaks = "" if log10_lr >= 0 else ": it speaks against rather than for"
     return (
-        f"For {_called(hypothesis)} against {_called(against)} the ratio is "
+        f"For {called(hypothesis)} against {called(against)} the ratio is "
         f"{_ratio(log10_lr)}{speaks}. The known pairs support ratios up to {_times(bound)} only: "
         f"whatever the texts, it cannot exceed that, and {_times(threshold)} is asked for. Models "
         "of more makers in the calibration raise the bound."
@@ -170,7 +161,7 @@ def ratio_contradicts(hypothesis: str, against: str, log10_lr: float) -> str:
     """A calibrated ratio speaks for the alternative."""
     return (
         f"The texts are {_times(-log10_lr)} times as probable if the suspect is "
-        f"{_called(against)} as if it is {_called(hypothesis)}, for pairs like those of the "
+        f"{called(against)} as if it is {called(hypothesis)}, for pairs like those of the "
         "calibration. A sibling of the same maker gets such ratios too, so it is not excluded."
     )
 
@@ -179,8 +170,8 @@ def ratio_contradicts(hypothesis: str, against: str, log10_lr: float) -> str:
 def ratio_weak(hypothesis: str, against: str, log10_lr: float, threshold: float) -> str:
     """No ratio reaches the threshold."""
     return (
-        f"The largest ratio is {_ratio(log10_lr)}, for {_called(hypothesis)} against "
-        f"{_called(against)}; {_times(threshold)} is asked for before anything is called supported."
+        f"The largest ratio is {_ratio(log10_lr)}, for {called(hypothesis)} against "
+        f"{called(against)}; {_times(threshold)} is asked for before anything is called supported."
     )
 
 
