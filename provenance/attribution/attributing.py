@@ -14,7 +14,7 @@ from provenance import __version__
 from provenance.attribution import conduct, describe
 from provenance.attribution.calibration import Assessed
 from provenance.attribution.habits import between, rates
-from provenance.attribution.holding import Texts, covered, population_of
+from provenance.attribution.holding import Texts, covered, outdated, population_of
 from provenance.attribution.identification import FEWEST
 from provenance.attribution.itself import itself_reasons
 from provenance.attribution.known import Known
@@ -36,6 +36,7 @@ from provenance.attribution.strands import (
     OtherTexts,
     case_of,
     change_of,
+    name_of,
     ratios_of,
 )
 from provenance.battery import Cell
@@ -77,6 +78,7 @@ def analyse_attribution(
     root: str | None,
     known: Known,
     others: Sequence[OtherTexts],
+    recorded: Mapping[str, str] | None = None,
 ) -> StudyDocument:
     """The study document of an attribution.
 
@@ -88,9 +90,11 @@ def analyse_attribution(
         The library, as copied into the evidence.
     others
         Controls, siblings, the suspect before and after, each from its own store.
+    recorded
+        Names of suspect and reference in their recordings, where their endpoints do not say.
     """
     alpha, seed = float(plan["settings"]["alpha"]), int(plan["seed"])
-    prompts = known.main.enrolled.prompts
+    prompts = known.prompts
     reference = next(o for o in others if o.role == "reference")
     others = [o for o in others if o is not reference]
     own = Endpoint.parse(plan["endpoints"]["suspect"])
@@ -98,8 +102,8 @@ def analyse_attribution(
         "suspect": Texts.of(transcript.completed("suspect"), cells, prompts),
         "reference": Texts.of(reference.records, reference.cells, prompts),
     }
-    named = (str(reference.endpoint), plan["endpoints"]["suspect"])
-    case = case_of(texts, known, others, named, seed)
+    said = {"reference": name_of(reference.endpoint), "suspect": name_of(own), **(recorded or {})}
+    case = case_of(texts, known, others, (said["reference"], said["suspect"]), seed)
     weighed = {} if case is None else ratios_of(case, texts)
     alike = None if case is None else likeness_of(case, alpha)
     moved = None if case is None else change_of(case, others, seed)
@@ -114,6 +118,7 @@ def analyse_attribution(
     beside: Coded = [
         *itself_reasons(own, reference.endpoint, texts),
         *step_reasons(moved, case, alpha),
+        *([] if case is None or not case.comparable else outdated(case.known, *texts.values())),
     ]
     label, coded = _decide(case, texts, answered, failed, weighed, alike, alpha, beside)
     return StudyDocument(
@@ -160,6 +165,7 @@ def analyse_attribution(
         limits=(
             *("style_not_weights", "no_direction", "moment_only"),
             *(("genre_stated",) if known.only_stated(texts["suspect"].prompts) else ()),
+            *(("prompts_by_id",) if any(t.by_id for t in texts.values()) else ()),
             "unsigned_root",
         ),
         evidence=EvidenceRef(

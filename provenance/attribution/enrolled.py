@@ -63,8 +63,11 @@ class Enrolled:
         Who they are.
     prompts
         Digests of the prompts that the bundles answer, by prompt id, or by themselves where ids
-        are not at hand. Ids are how a recording without the words of its prompts is told to share
-        them. None where nothing is known of them.
+        are not at hand or stand for several. Ids are how a recording without the words of its
+        prompts is told to share them. None where nothing is known of them.
+    several
+        Ids that stand for several prompts, as where the library holds two corpora that count
+        theirs from 0, with the digests of these.
     genres
         Digests of prompts to the genre of the bundles that answer them, where it is stated.
     sources
@@ -86,6 +89,7 @@ class Enrolled:
     variance: Floats
     formats: Ints | None = None
     genres: Mapping[str, str] = field(default_factory=dict)
+    several: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -126,19 +130,21 @@ class Enrolled:
                 )
             )
         made = hashlib.sha256("".join(sorted(found.digests)).encode("ascii"))
+        prompts, several = _prompts(library, found.bundles)
         sources = sorted({f"{b.source} ({b.licence})" for b in found.bundles})
         return cls(
             library=library.manifest.name,
             digest=made.hexdigest(),
             space=found.space,
             models=tuple(enrolled),
-            prompts=_prompts(library, found.bundles),
+            prompts=prompts,
             sources=tuple(sources),
             n=found.part_n,
             mean=_rounded(found.part_mean),
             variance=_rounded(found.part_variance),
             formats=_stacked(found.formats),
             genres=_genres(library, found.bundles),
+            several=several,
         )
 
     def __len__(self) -> int:
@@ -154,8 +160,23 @@ class Enrolled:
         """Genres of its models, where they are stated."""
         return tuple(sorted({m.genre for m in self.models if m.genre}))
 
+    def by_id(self, genre: str = "") -> Mapping[str, str]:
+        """Digests of prompts by id, for recordings without words.
+
+        An id that stands for several prompts is there only if one of them is of ``genre``, as the
+        user states it: taken for any of them, a recording of one corpus would pass for another.
+        """
+        of_genre = {
+            prompt: [d for d in digests if genre and self.genres.get(d) == genre]
+            for prompt, digests in self.several.items()
+        }
+        found = {prompt: own[0] for prompt, own in of_genre.items() if len(own) == 1}
+        return {**(self.prompts or {}), **found}
+
     def genre_of(self, prompts: Iterable[str]) -> str:
-        """The genre that half of some prompts or more are known to be of; empty if there is none.
+        """The genre that half of some prompts or more are known to be of.
+
+        Empty if there is none, or two have half each.
 
         Parameters
         ----------
@@ -164,10 +185,8 @@ class Enrolled:
         """
         asked = list(prompts)
         known = [self.genres[p] for p in asked if p in self.genres]
-        for genre in self.stated_genres:
-            if 2 * known.count(genre) >= max(1, len(asked)):
-                return genre
-        return ""
+        found = [g for g in self.stated_genres if 2 * known.count(g) >= max(1, len(asked))]
+        return found[0] if len(found) == 1 else ""
 
     def within(self, genre: str) -> Enrolled:
         """With the models of one genre only."""
@@ -217,6 +236,7 @@ class Enrolled:
             "variance": _packed(self.variance),
             "formats": None if self.formats is None else self.formats.ravel().tolist(),
             "genres": dict(sorted(self.genres.items())),
+            **({"several": {k: list(v) for k, v in self.several.items()}} if self.several else {}),
         }
 
     @classmethod
@@ -244,6 +264,7 @@ class Enrolled:
                 variance=_unpacked(content["variance"]).reshape(bundles, parts, d),
                 formats=_read_formats(content.get("formats"), bundles, parts),
                 genres=dict(content.get("genres", {})),
+                several={k: tuple(v) for k, v in content.get("several", {}).items()},
             )
         except (KeyError, TypeError, ValueError) as error:
             raise EvidenceError(f"the copy of the library in the evidence: {error}") from None
@@ -296,18 +317,24 @@ def _genres(library: Library, bundles: Sequence[Bundle]) -> dict[str, str]:
     return {prompt: genre for prompt, genre in found.items() if genre}
 
 
-def _prompts(library: Library, bundles: Sequence[Bundle]) -> dict[str, str] | None:
+def _prompts(
+    library: Library, bundles: Sequence[Bundle]
+) -> tuple[dict[str, str] | None, dict[str, tuple[str, ...]]]:
+    """Digests by id, or by themselves; and of ids that stand for several."""
     if not all(bundle.has_texts for bundle in bundles):
         every = library.prompt_digests(bundles)
-        return {prompt: prompt for prompt in sorted(every)} or None
+        return {prompt: prompt for prompt in sorted(every)} or None, {}
     files = [texts.file_of(library.path, bundle) for bundle in bundles]
     found = duck.select(
-        files, "SELECT prompt_id, min(prompt_digest) AS words FROM rows GROUP BY prompt_id"
+        files,
+        "SELECT prompt_id, list_sort(list(DISTINCT prompt_digest)) AS words FROM rows "
+        "GROUP BY prompt_id ORDER BY prompt_id",
     )
-    pairs = zip(
-        found.column("prompt_id").to_pylist(), found.column("words").to_pylist(), strict=True
-    )
-    return dict(pairs)
+    ids, words = (found.column(name).to_pylist() for name in ("prompt_id", "words"))
+    pairs = list(zip(ids, words, strict=True))
+    several = {prompt: tuple(own) for prompt, own in pairs if len(own) > 1}
+    alone = {prompt: own[0] for prompt, own in pairs if len(own) == 1}
+    return {**alone, **{d: d for own in several.values() for d in own}}, several
 
 
 def _rounded(values: Floats) -> Floats:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from provenance.attribution.answered import FEWEST_PROMPTS
 from provenance.attribution.identification import Scores, Suspect
 from provenance.attribution.known import Known
 from provenance.battery import Cell
@@ -17,15 +18,19 @@ from provenance.library.parts import PARTS, prompt_digest
 from provenance.library.space import Formats, Space
 from provenance.transcript import Completion, Record, Transcript
 
-__all__ = ["Texts", "covered", "other_genre", "population_of", "scores_in"]
+__all__ = ["Texts", "covered", "other_genre", "outdated", "population_of", "scores_in"]
 
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """Completions with the digests of their prompts."""
+    """Completions with the digests of their prompts.
+
+    ``by_id``: those of the library's prompts among them that are told by their ids alone.
+    """
 
     completions: tuple[Completion, ...]
     prompts: tuple[str, ...]
+    by_id: frozenset[str] = frozenset()
 
     @classmethod
     def of(
@@ -39,14 +44,17 @@ class Texts:
             Prompt ids of the library with the digests of their words, for recordings that keep no
             words. An id that is not there stands for itself.
         """
-        digests = {}
+        digests, by_id = {}, set()
         for cell in cells:
             words = "\n".join(m.content for m in cell.messages)
-            by_id = (known or {}).get(cell.probe) or prompt_digest(cell.probe)
-            digests[cell.id] = prompt_digest(words) if words else by_id
+            # Words come first: another set of prompts may have the same ids.
+            found = None if words else (known or {}).get(cell.probe)
+            by_id |= {found} - {None}
+            digests[cell.id] = found or prompt_digest(words or cell.probe)
         answered = [(r.completion, digests[r.cell]) for r in records if r.completion is not None]
         kept = [(c, d) for c, d in answered if c.text.strip()]
-        return cls(tuple(c for c, _ in kept), tuple(d for _, d in kept))
+        told = frozenset(d for _, d in kept if d in by_id)
+        return cls(tuple(c for c, _ in kept), tuple(d for _, d in kept), told)
 
     def laid_out(self) -> NDArray[np.int64]:
         """Formats of each output, shape (outputs, classes + 1)."""
@@ -74,6 +82,15 @@ def scores_in(space: Space) -> Scores:
 def other_genre(known: Known, genre: str) -> tuple[str, dict[str, Any]]:
     """Why outputs cannot be held against the library's."""
     return "other_genre", {"genre": genre, "genres": list(known.main.enrolled.stated_genres)}
+
+
+def outdated(known: Known, *sides: Texts) -> list[tuple[str, dict[str, Any]]]:
+    """That answers to the library's prompts could not be compared with its old sketches."""
+    asked = known.main.enrolled.asked or frozenset()
+    shared = asked.intersection(*(side.prompts for side in sides))
+    if not known.outdated or len(shared) < FEWEST_PROMPTS:
+        return []
+    return [("sketches_outdated", {"prompts": len(shared)})]
 
 
 def population_of(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -70,6 +70,8 @@ class Known:
         Of the battery that the suspect was asked; empty: none, or several.
     matched
         The models' answers prompt by prompt, if the library keeps sketches of them.
+    outdated
+        Whether it keeps sketches of another version only, so that none is compared.
     """
 
     main: InSpace
@@ -79,11 +81,17 @@ class Known:
     genre: str = ""
     declared: str = ""
     matched: Matched | None = None
+    outdated: bool = False
 
     @property
     def sees_format(self) -> bool:
         """Whether the main space is one that a re-formatted suspect looks like another model in."""
         return self.main.view == RAW
+
+    @property
+    def prompts(self) -> Mapping[str, str]:
+        """Digests of the library's prompts by id, as far as an id stands for one."""
+        return self.main.enrolled.by_id(self.genre)
 
     def genre_of(self, prompts: frozenset[str]) -> str:
         """As stated, else of the library's prompts among these, else as the battery declares.

@@ -17,7 +17,14 @@ from provenance.attribution import conduct, describe
 from provenance.attribution.candidates import candidates, ordered, propositions, weigh
 from provenance.attribution.enrolled import Enrolled
 from provenance.attribution.habits import shared_habits
-from provenance.attribution.holding import Texts, covered, other_genre, population_of, scores_in
+from provenance.attribution.holding import (
+    Texts,
+    covered,
+    other_genre,
+    outdated,
+    population_of,
+    scores_in,
+)
 from provenance.attribution.identification import (
     FEWEST,
     Identification,
@@ -78,7 +85,7 @@ def analyse_identification(
         The library, as copied into the evidence.
     """
     alpha, seed = plan["settings"]["alpha"], plan["seed"]
-    texts = Texts.of(transcript.completed("suspect"), cells, known.main.enrolled.prompts)
+    texts = Texts.of(transcript.completed("suspect"), cells, known.prompts)
     genre = known.genre_of(frozenset(texts.prompts))
     comparable = known.comparable(genre)
     known = known.within(genre)
@@ -116,6 +123,8 @@ def analyse_identification(
     if refused:
         label, coded = "inconclusive", []
     coded = [*coded, *_why_not_matched(placed, alpha)]
+    if comparable:
+        coded += outdated(known, texts)
     endpoints: dict[Role, Endpoint] = {"suspect": Endpoint.parse(plan["endpoints"]["suspect"])}
     order = ordered(found)
     return StudyDocument(
@@ -163,7 +172,7 @@ def analyse_identification(
         map=_map(found, suspect, plain, enrolled, order, seed),
         alternatives=("sibling", "imitation", "same_training_data", "outside", "reformatted"),
         deviations=tuple(e["kind"] for e in events if e["kind"] in ("resumed", "torn_line")),
-        limits=_limits(found, placed, known.only_stated(texts.prompts)),
+        limits=_limits(found, placed, texts, known),
         evidence=EvidenceRef(
             records=len(transcript.attempts), root=root, earlier_runs=plan.get("earlier_runs", 0)
         ),
@@ -339,7 +348,7 @@ def _views(found: Identification | None) -> tuple[str, ...]:
 
 
 def _limits(
-    found: Identification | None, placed: Placed | None, only_stated: bool
+    found: Identification | None, placed: Placed | None, texts: Texts, known: Known
 ) -> tuple[str, ...]:
     limits = ["style_not_weights", "no_direction", "library_only", "moment_only"]
     one_session = found is not None and found.comparison == "other_prompts"
@@ -347,6 +356,8 @@ def _limits(
         one_session = not placed.own.sessions()
     if one_session:
         limits.append("session_effect")
-    if only_stated:
+    if known.only_stated(texts.prompts):
         limits.append("genre_stated")
+    if texts.by_id:
+        limits.append("prompts_by_id")
     return (*limits, "unsigned_root")

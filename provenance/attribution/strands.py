@@ -36,6 +36,7 @@ __all__ = [
     "Sides",
     "case_of",
     "change_of",
+    "name_of",
     "ratios_of",
 ]
 
@@ -153,22 +154,24 @@ def case_of(
     texts: Mapping[Role, Texts],
     known: Known,
     others: Sequence[OtherTexts],
-    endpoints: tuple[str, str],
+    names: tuple[str, str],
     seed: int,
 ) -> Case | None:
-    """Everything in the library's spaces; None where a side has too few outputs to compare."""
+    """Everything in the library's spaces; None where a side has too few outputs to compare.
+
+    ``names``: how a library may know reference and suspect (`name_of`).
+    """
     if not all(t.completions for t in texts.values()):
         return None
     genre = known.genre_of(frozenset(texts["suspect"].prompts))
     comparable = known.comparable(genre)
     theirs = _genre_beside(texts, known, genre)
     known = known.within(genre)
-    names = (_name(endpoints[0]), _name(endpoints[1]))
     beside = _beside(texts, known, others, names, seed) if comparable else None
-    main = _sides(texts, known.main, others)
+    main = _sides(texts, known.main, others, known.prompts)
     few = main is None and beside is not None
     if few:
-        main = _sides(texts, known.main, others, whole=True)
+        main = _sides(texts, known.main, others, known.prompts, whole=True)
     if main is None:
         return None
     strange = unlike(
@@ -177,7 +180,9 @@ def case_of(
     return Case(
         known=known,
         main=main,
-        plain=None if known.plain is None else _sides(texts, known.plain, others, whole=few),
+        plain=None
+        if known.plain is None
+        else _sides(texts, known.plain, others, known.prompts, whole=few),
         unlike=bool(strange[0, 0]),
         comparable=comparable,
         genre=genre,
@@ -195,7 +200,7 @@ def _beside(
     names: tuple[str, str],
     seed: int,
 ) -> Beside | None:
-    prompts = known.main.enrolled.prompts
+    prompts = known.prompts
     found = [Texts.of(o.records, o.cells, prompts) for o in others if o.role == "control"]
     controls = [texts for texts in found if texts.completions]
     return beside_of(texts, known, controls, names, np.random.default_rng([seed, 23]))
@@ -217,6 +222,7 @@ def _sides(
     texts: Mapping[Role, Texts],
     known: InSpace,
     others: Sequence[OtherTexts],
+    prompts: Mapping[str, str],
     *,
     whole: bool = False,
 ) -> Sides | None:
@@ -232,7 +238,7 @@ def _sides(
         return None
     in_space = []
     for other in others:
-        found = Texts.of(other.records, other.cells, known.enrolled.prompts)
+        found = Texts.of(other.records, other.cells, prompts)
         if found.completions:
             in_space.append((other, found.in_space(known.space)))
     return Sides(known, suspect, reference, own, theirs, tuple(in_space), overlap)
@@ -289,7 +295,6 @@ def change_of(case: Case, asked: Sequence[OtherTexts], seed: int) -> Change | No
     )
 
 
-def _name(endpoint: str) -> str:
-    """The model's name, as a library may know it."""
-    parsed = Endpoint.parse(endpoint)
-    return str(parsed.option("model") or parsed.model)
+def name_of(endpoint: Endpoint) -> str:
+    """The model's name, as a library may know it; a recording may hold another."""
+    return str(endpoint.option("model") or endpoint.model)

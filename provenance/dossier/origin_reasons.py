@@ -103,6 +103,17 @@ def no_second_draws(prompts: int, have: int, needed: int, alpha: float) -> str:
 
 
 @_reason
+def sketches_outdated(prompts: int) -> str:
+    """The library's sketches of answers are of another version than this tool makes."""
+    return (
+        f"Answers to {counted(prompts, 'prompt')} of the library were not compared prompt by "
+        "prompt: its sketches of answers are of another version of this tool. Style alone was "
+        "compared, which takes ten times the outputs. `provenance library calibrate` makes the "
+        "sketches anew where the texts are."
+    )
+
+
+@_reason
 def unlike_format(why: str) -> str:
     """The suspect's layout is unlike that of what it is compared with."""
     return (

@@ -123,6 +123,11 @@ LIMITS: dict[str, str] = {
         "in another wording, and were tested on genres that were left out, as each of them "
         "records, but not on this wording: a change of wording can look like a change of model."
     ),
+    "prompts_by_id": (
+        "The recording keeps no words of its prompts, so they were told by their ids. If its ids "
+        "stand for other prompts than the library's, its genre is taken wrongly and answers to "
+        "different prompts are compared as answers to one."
+    ),
     "library_only": "Only models of the library were looked at.",
     "serial_not_assessed": "Whether answers repeat each other could not be assessed.",
 }

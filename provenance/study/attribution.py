@@ -12,7 +12,7 @@ from typing import Any
 from provenance import dossier
 from provenance.attribution.attributing import analyse_attribution
 from provenance.attribution.itself import one_endpoint
-from provenance.attribution.strands import OtherRole, OtherTexts
+from provenance.attribution.strands import OtherRole, OtherTexts, name_of
 from provenance.battery import Cell
 from provenance.endpoint import Endpoint
 from provenance.errors import EvidenceError, UsageError
@@ -20,6 +20,7 @@ from provenance.evidence.others import noted_others
 from provenance.evidence.store import Store, is_store
 from provenance.findings import StudyDocument
 from provenance.providers.base import Provider
+from provenance.providers.replay import ReplayProvider, recorded_model
 from provenance.sampling.prepare import Prepared
 from provenance.sampling.prepare import prepare as prepare_sides
 from provenance.sampling.runner import ProgressCallback
@@ -189,10 +190,24 @@ def prepare_attribution(
     settings, copies = choose(suspect, library, settings, space, genre)
     content = copies.content | {
         "relations": opened(library).relations().model_dump(mode="json"),
-        "others": {"endpoints": [[role, str(_endpoint(side))] for role, side in others]},
+        "others": {
+            "endpoints": [[role, str(_endpoint(side))] for role, side in others],
+            **_recorded(suspect, next(side for role, side in others if role == "reference")),
+        },
     }
     prepared = _prepare(suspect, settings, battery, "attribute", content)
     return Attribution(prepared, tuple(others), battery)
+
+
+def _recorded(suspect: Endpoint | Provider, reference: Endpoint | Provider) -> dict[str, Any]:
+    """Names of the models in the recordings, where the endpoints do not say."""
+    found = {}
+    for role, side in (("suspect", suspect), ("reference", reference)):
+        if isinstance(side, Endpoint | ReplayProvider) and not _live(side):
+            name = recorded_model(_endpoint(side))
+            if name is not None and name != name_of(_endpoint(side)):
+                found[role] = name
+    return {"recorded": found} if found else {}
 
 
 def _require_apart(
@@ -334,4 +349,5 @@ def analysed(store: Store) -> StudyDocument:
         root=store.root,
         known=read_copies(store),
         others=others,
+        recorded=store.copies.get("others", {}).get("recorded"),
     )

@@ -18,7 +18,7 @@ from provenance.attribution.own_draws import relative_space
 from provenance.attribution.ratios import Ratios
 from provenance.errors import UsageError
 from provenance.evidence.store import Store
-from provenance.library.population import Library
+from provenance.library.population import Library, answers
 from provenance.library.relations import Relations
 from provenance.library.space import Space
 
@@ -95,8 +95,13 @@ def copies_of(
     habits = Habits.of(library)
     if habits is not None:
         content["habits"] = habits.to_json()
+    case: dict[str, Any] = {}
     if genre or declared:
-        content["case"] = {"genre": genre} if genre else {"declared": declared}
+        case = {"genre": genre} if genre else {"declared": declared}
+    if answered is None and answers.outdated(library):
+        case["outdated"] = True
+    if case:
+        content["case"] = case
     return Copies(content, enrolled, genre or declared)
 
 
@@ -134,15 +139,16 @@ def read_copies(store: Store) -> Known:
         If a copy cannot be read by this version.
     """
     copies = store.copies
-    habits = copies.get("habits")
+    habits, case = copies.get("habits"), copies.get("case", {})
     return Known(
         main=_read(store, ""),
         plain=_read(store, _SECOND) if f"space{_SECOND}" in copies else None,
         habits=None if habits is None else Habits.from_json(habits),
         relations=Relations.model_validate(copies.get("relations", {})),
-        genre=copies.get("case", {}).get("genre", ""),
-        declared=copies.get("case", {}).get("declared", ""),
+        genre=case.get("genre", ""),
+        declared=case.get("declared", ""),
         matched=_matched(copies),
+        outdated=case.get("outdated") is True,
     )
 
 

@@ -12,7 +12,7 @@ from provenance import compare
 from provenance.endpoint import Endpoint
 from provenance.errors import TamperedEvidence, UsageError
 from provenance.evidence.store import Store
-from provenance.providers.replay import ReplayProvider
+from provenance.providers.replay import ReplayProvider, recorded_model
 from provenance.transcript import Completion, Exchange, Failure, Request
 
 ROWS = [
@@ -483,6 +483,21 @@ def test_a_side_goes_by_all_its_names(recorded, side, names):
         assert ask(provider(recorded, model=name), "z", 1).text == f"{side} 1"
     with pytest.raises(UsageError, match=r"no recording of 'gpt-y'; choose model=reference, "):
         provider(recorded, model="gpt-y").load()
+
+
+def test_whose_answers_they_are_is_read_off_the_recording(recorded, tmp_path):
+    """As it was requested on that side of a store; in a file, the one model that it names."""
+    for side, name in (("reference", "gpt-x"), ("suspect", "s")):
+        assert recorded_model(Endpoint.parse(f"replay:{recorded},model={side}")) == name
+    with pytest.raises(UsageError, match="say which one is meant"):
+        recorded_model(Endpoint.parse(f"replay:{recorded}"))
+    path = tmp_path / "one.jsonl"
+    path.write_text('{"model": "a", "prompt_id": "p", "sample": 0, "output": "x"}\n')
+    assert recorded_model(Endpoint.parse(f"replay:{path}")) == "a"
+    path.write_text('{"prompt_id": "p", "sample": 0, "output": "x"}\n')
+    assert recorded_model(Endpoint.parse(f"replay:{path}")) is None
+    with pytest.raises(UsageError, match="no recording at"):
+        recorded_model(Endpoint.parse(f"replay:{tmp_path / 'none.jsonl'}"))
 
 
 def test_bytes_times_and_prompts_of_a_store_are_kept(recorded):

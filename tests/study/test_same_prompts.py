@@ -15,8 +15,10 @@ import numpy as np
 import pytest
 
 import provenance
+from provenance import dossier
 from provenance.attribution import populations
 from provenance.attribution.matched_pairs import calibrate_matched
+from provenance.dossier.terminal import summary
 from provenance.evidence.store import Store
 from provenance.library.population import Library, Output, Recorded, answers
 from provenance.library.population.answers import Answers
@@ -43,6 +45,14 @@ def answer(model: str, prompt: int, draw: str, like: str | None = None) -> str:
     said = words(12, prompt) + own + words(6, model, prompt, draw)
     order = np.random.default_rng(zlib.crc32(repr((model, prompt, draw)).encode()))
     return " ".join(said[i] for i in order.permutation(len(said))).capitalize() + "."
+
+
+def rendered(study: provenance.Study, form: str) -> str:
+    """As people read it, with the white space of its layout made one."""
+    document = study.document
+    if form == "terminal":
+        return " ".join(summary(document, width=80, color=False, dossier=None).split())
+    return " ".join(dossier.render(document, form).decode().split())
 
 
 def recording(folder: Path, name: str, texts: list[str], prompts: range | None = None) -> str:
@@ -152,6 +162,14 @@ def test_sketches_of_an_older_scheme_are_left_alone(world):
     kept.rename(kept.with_name(f"scheme={'0' * 64}"))
     study = world.identify(recording(world.folder, "older-m2", world.texts("m2")), library)
     assert study.document.population.comparison == "other_prompts"
+    reason = next(r for r in study.verdict.reasons if r.code == "sketches_outdated")
+    assert reason.values == {"prompts": PROMPTS}
+    for form in ("terminal", "md", "html", "json"):
+        assert "are of another version of this tool" in rendered(study, form)
+    assert provenance.verify(study.store).ok
+    elsewhere = recording(world.folder, "apart-m2", world.texts("m2"), range(100, 100 + PROMPTS))
+    apart = world.identify(elsewhere, library)
+    assert "sketches_outdated" not in {r.code for r in apart.verdict.reasons}
     again = calibrate_matched(Library.open(library), name="made", rng=np.random.default_rng(4))
     assert again.sketched == UNITS
     study = world.identify(recording(world.folder, "newer-m2", world.texts("m2")), library)

@@ -14,12 +14,29 @@ from pathlib import Path
 from provenance.endpoint import Endpoint
 from provenance.errors import UsageError
 from provenance.evidence.store import is_store
+from provenance.providers.replay import files, store
 from provenance.providers.replay.files import FileRecording
 from provenance.providers.replay.rows import RecordedCell, Recording
 from provenance.providers.replay.store import StoreRecording
 from provenance.transcript import Exchange, Failure, Request
 
-__all__ = ["RecordedCell", "ReplayProvider"]
+__all__ = ["RecordedCell", "ReplayProvider", "recorded_model"]
+
+
+def recorded_model(endpoint: Endpoint) -> str | None:
+    """The model whose answers a ``replay:`` endpoint gives, by the recording itself.
+
+    None where the recording names none. Only names are read, not the answers of files.
+
+    Raises
+    ------
+    UsageError
+        As `ReplayProvider`.
+    """
+    path, model = endpoint.model, endpoint.option("model")
+    if is_store(Path(path)):
+        return store.model_of(Path(path), model)
+    return files.model_of(path, model)
 
 
 class ReplayProvider:

@@ -96,6 +96,14 @@ class FileRecording:
         )
 
 
+def model_of(text: str, model: str | None) -> str | None:
+    """The model whose rows `FileRecording` gives; None where the files name none."""
+    try:
+        return _which(text, _files(text), model)
+    except OSError as error:
+        raise UsageError(f"cannot read {error.filename or text}: {error.strerror}") from None
+
+
 def _files(text: str) -> list[Path]:
     """The files that a PATH names, each once."""
     # A name that exists is taken as it is, commas, brackets and all.

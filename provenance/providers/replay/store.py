@@ -90,6 +90,23 @@ class StoreRecording:
         )
 
 
+def model_of(path: Path, model: str | None) -> str | None:
+    """The model that was asked on the side that `StoreRecording` gives, as it was requested."""
+    store = Store.open(path)
+    endpoints = store.plan.get("endpoints")
+    role = _which(path, Transcript(store.records()), endpoints, model)
+    requested = endpoints.get(role) if isinstance(endpoints, Mapping) else None
+    if not isinstance(requested, str):
+        return None
+    try:
+        asked = Endpoint.parse(requested)
+    except EndpointError:
+        return None
+    if asked.provider == "replay" and asked.option("model") is None:
+        return None  # a path is no model's name
+    return asked.option("model") or asked.model
+
+
 def _which(path: Path, transcript: Transcript, endpoints: Any, model: str | None) -> Role:
     sides: dict[Role, set[str]] = {}
     for role in ROLES:

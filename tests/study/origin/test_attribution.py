@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import provenance
+import provenance.study
 from provenance.dossier.terminal import summary
 from provenance.endpoint import Endpoint
 from provenance.errors import UsageError
@@ -65,6 +67,28 @@ def test_a_library_without_the_canonical_view_abstains(world):
     assert both.document.propositions[0].log10_lr > -0.5
     assert both.document.population.views == ("canonical",)
     assert [r.code for r in both.verdict.reasons][1:3] == ["misleading_ratios", "canonical_view"]
+
+
+def test_the_model_that_a_recording_names_is_known_without_being_named(world, tmp_path):
+    """A reference that is one of the library's models is no unrelated model, however it is named.
+
+    What breaks it: a recording under a name that the library does not know.
+    """
+    suspect, plain = world.answers("stranger"), world.answers("m4", prompts="r")
+    named = world.attribute(suspect, f"{plain},model=m4")
+    found = world.attribute(suspect, plain)
+    other = tmp_path / "renamed.jsonl"
+    text = Path(plain.removeprefix("replay:")).read_text(encoding="utf-8")
+    other.write_text(text.replace('"m4"', '"nobody"'), encoding="utf-8")
+    unknown = world.attribute(suspect, f"replay:{other}")
+    nulls = [s.findings[0].values["unrelated"] for s in (named, found, unknown)]
+    assert nulls[0] == nulls[1] == nulls[2] - 1
+    assert named.findings[0].p_value == found.findings[0].p_value
+    assert provenance.verify(found.store).ok
+    options = {"formats": [], "seed": 1, "yes": True}
+    store = provenance.study.sample(f"{plain},model=m4", store=tmp_path / "store", **options)
+    again = world.attribute(suspect, f"replay:{store}")
+    assert again.findings[0].values["unrelated"] == nulls[0]
 
 
 @pytest.fixture(scope="module")
