@@ -2,6 +2,7 @@
 
     python benchmarks/panel.py --battery quick --draws 200
     python benchmarks/panel.py --battery core --draws 24 --longest 12 --members 12
+    python benchmarks/panel.py --battery core --planned    # measures nothing
 
 What was measured is kept under ``.cache/panel``, so a run that was stopped goes on.
 
@@ -256,16 +257,33 @@ def planned(battery: Battery, panel: Panel) -> dict[str, dict[str, float | None]
     return figures
 
 
+def write(panel: Panel, battery: Battery, path: Path) -> None:
+    bare = panel.model_copy(update={"planned": {}})  # figures that it holds are not computed again
+    panel = panel.model_copy(update={"planned": planned(battery, bare)})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        json.dumps(panel.model_dump(mode="json"), ensure_ascii=False, indent=1) + "\n",
+        encoding="utf-8",
+    )
+    print(f"{path}: {len(panel.members)} members")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--battery", choices=MEMBERS, default="quick")
     parser.add_argument("--draws", type=int, default=200)
     parser.add_argument("--longest", type=int, help="leave out cells with more visible tokens")
     parser.add_argument("--members", type=int, help="measure only the first of the list")
+    parser.add_argument(
+        "--planned", action="store_true", help="only compute again what plans of the battery see"
+    )
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     battery = Battery.load(arguments.battery)
     path = arguments.out or PANELS / f"{battery.name}.json"
+    if arguments.planned:
+        write(Panel.load(PANELS / f"{battery.name}.json"), battery, path)
+        return
     longest = arguments.longest or max(c.max_visible_tokens for c in battery.cells)
     cells = tuple(c for c in battery.cells if c.max_visible_tokens <= longest)
     members = [
@@ -291,13 +309,7 @@ def main() -> None:
         battery_digest=battery.digest,
         members=tuple(members),
     )
-    panel = panel.model_copy(update={"planned": planned(battery, panel)})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(
-        json.dumps(panel.model_dump(mode="json"), ensure_ascii=False, indent=1) + "\n",
-        encoding="utf-8",
-    )
-    print(f"{path}: {len(members)} members")
+    write(panel, battery, path)
 
 
 if __name__ == "__main__":

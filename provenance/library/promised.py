@@ -84,14 +84,13 @@ def _plan(
     alpha: float,
     replicates: int,
 ) -> PlannedPower:
-    families: dict[str, int] = {}
     return plan_power(
         own,
         draws,
         draws,
         alpha=alpha,
         rng=np.random.default_rng(SEED),
-        families=[families.setdefault(c.family, len(families)) for c in cells],
+        families=[c.family for c in cells],
         panel=panel,
         replicates=replicates,
     )

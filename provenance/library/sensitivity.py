@@ -110,14 +110,13 @@ def detectable_shares(
         drawn = smoothed(ids, members, np.random.default_rng([_SEED, number, 1]))
         cells = [row[0] for row in asked]
         tables = {m.name: tables_of(cells, stand_in, m, drawn) for m in others}
-        families: dict[str, int] = {}
         power = plan_power(
             [p for p, _ in tables[others[0].name]],
             [n for _, _, n, _ in asked],
             [m for _, _, _, m in asked],
             alpha=alpha,
             rng=np.random.default_rng([_SEED, number]),
-            families=[families.setdefault(family, len(families)) for _, family, _, _ in asked],
+            families=[family for _, family, _, _ in asked],
             panel=[measured_shares(cells, m, stand_in, drawn) for m in others],
         )
         for name, table in tables.items():

@@ -151,6 +151,39 @@ def fused_test(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """Mean, deviation and skewness of right-skewed statistics, shape (k,) each.
+
+    The deviation is 0 where nothing varies.
+    """
+
+    mean: NDArray[np.float64]
+    deviation: NDArray[np.float64]
+    skewness: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, rows: NDArray[np.float64]) -> Moments:
+        """Of rows, shape (m, k)."""
+        mean, deviation = rows.mean(axis=0), rows.std(axis=0)
+        # Statistics are of the order of 1, or larger: less variation than this is rounding.
+        varies = deviation > 1e-7 * np.maximum(np.abs(rows).max(axis=0), 1.0)
+        deviation = np.where(varies, deviation, 0.0)
+        # Above 6 the smallest values would get positive scores.
+        cubes = ((rows - mean) / np.where(varies, deviation, 1.0)) ** 3
+        return cls(mean, deviation, np.clip(cubes.mean(axis=0), 0.02, 4.0))
+
+    def scores(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Approximate normal scores of values (n, k); 0 in columns that do not vary."""
+        varies = self.deviation > 0
+        standard = (values - self.mean) / np.where(varies, self.deviation, 1.0)
+        shape = 4 / self.skewness**2
+        ratio = np.maximum(1 + standard / np.sqrt(shape), 0)
+        scores = (np.cbrt(ratio) - (1 - 1 / (9 * shape))) * 3 * np.sqrt(shape)
+        scored: NDArray[np.float64] = np.where(varies, scores, 0.0)
+        return scored
+
+
 def normal_scores(values: NDArray[np.float64], rows: NDArray[np.float64]) -> NDArray[np.float64]:
     """Approximate normal scores of right-skewed statistics.
 
@@ -166,19 +199,7 @@ def normal_scores(values: NDArray[np.float64], rows: NDArray[np.float64]) -> NDA
     ndarray
         Shape (n, k); 0 in columns that do not vary.
     """
-    centre = rows.mean(axis=0)
-    deviation = rows.std(axis=0)
-    # Statistics are of the order of 1, or larger: less variation than this is rounding.
-    varies = deviation > 1e-7 * np.maximum(np.abs(rows).max(axis=0), 1.0)
-    divisor = np.where(varies, deviation, 1.0)
-    standard = (values - centre) / divisor
-    # Above 6 the smallest values would get positive scores.
-    skewness = np.clip((((rows - centre) / divisor) ** 3).mean(axis=0), 0.02, 4.0)
-    shape = 4 / skewness**2
-    ratio = np.maximum(1 + standard / np.sqrt(shape), 0)
-    scores = (np.cbrt(ratio) - (1 - 1 / (9 * shape))) * 3 * np.sqrt(shape)
-    scored: NDArray[np.float64] = np.where(varies, scores, 0.0)
-    return scored
+    return Moments.of(rows).scores(values)
 
 
 def combine(scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -223,8 +244,9 @@ def _fuse(sampled: NullSample) -> tuple[float, NDArray[np.float64], bool]:
     spread = rows.max(axis=0) - rows.min(axis=0)
     if not (spread > grain).any():
         return 0.0, np.zeros(1), False
-    null = combine(normal_scores(sampled.null, rows))
-    observed = combine(normal_scores(sampled.observed[None], rows))[0]
+    moments = Moments.of(rows)
+    null = combine(moments.scores(sampled.null))
+    observed = combine(moments.scores(sampled.observed[None]))[0]
     return float(observed), null, True
 
 

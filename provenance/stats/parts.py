@@ -78,9 +78,15 @@ def category_scores(pooled: NDArray[np.float64]) -> tuple[NDArray[np.float64], N
     seen = pooled > 0
     frequency = np.where(seen, pooled, 1) / np.maximum(pooled.sum(axis=-1, keepdims=True), 1)
     distinct = np.maximum(seen.sum(axis=-1, keepdims=True), 1)
-    rarity = np.where(seen, np.log(frequency), 0.0)
-    rare = np.where(seen, np.log1p(0.1 * (1 / (distinct * frequency) - 1)), 0.0)
-    return rarity, rare
+    rarity, rare = scores_of(frequency, distinct)
+    return np.where(seen, rarity, 0.0), np.where(seen, rare, 0.0)
+
+
+def scores_of(
+    frequency: NDArray[np.float64], distinct: NDArray[np.intp]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The same for categories that were seen: their shares of the pool, and how many there are."""
+    return np.log(frequency), np.log1p(0.1 * (1 / (distinct * frequency) - 1))
 
 
 def _unit_variance(layout: Layout) -> NDArray[np.float64]:

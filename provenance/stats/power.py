@@ -8,13 +8,13 @@ assumed distributions, never to an outcome.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from provenance.stats.fused import combine, normal_scores
+from provenance.stats.fused import Moments, combine
 from provenance.stats.simulated import Sums, simulated_statistics
 
 GRID = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0)
@@ -35,8 +35,8 @@ class PlannedPower:
     alpha
         Level of the decision; Holm over families, and the panel test where there is a panel,
         rejects at least one at ``alpha`` divided by their number.
-    thresholds
-        Of the fused statistic, by family.
+    thresholds, null
+        Of the fused statistic, by family; and of its parts under the null.
     panel, panel_threshold
         Per cell the shares of each substitute, shape (substitutes, k), and the threshold of their
         largest standardised score; empty and infinite without a panel.
@@ -45,10 +45,10 @@ class PlannedPower:
     reference: tuple[NDArray[np.float64], ...]
     n_reference: tuple[int, ...]
     n_suspect: tuple[int, ...]
-    family: tuple[int, ...]
+    family: tuple[Hashable, ...]
     alpha: float
     thresholds: NDArray[np.float64]
-    null: tuple[NDArray[np.float64], ...]
+    null: tuple[Moments, ...]
     rng: np.random.Generator
     panel: tuple[NDArray[np.float64], ...] = ()
     panel_threshold: float = np.inf
@@ -65,7 +65,7 @@ class PlannedPower:
         _same_shapes(self.reference, suspect)
         rejects = np.zeros(replicates, dtype=np.bool_)
         sums = Sums.none(replicates, self.panel)
-        for members, rows, threshold in zip(
+        for members, null, threshold in zip(
             _members(self.family), self.null, self.thresholds, strict=True
         ):
             changed = [c for c in members if not np.array_equal(self.reference[c], suspect[c])]
@@ -74,7 +74,7 @@ class PlannedPower:
             values, towards = self._simulate(members, suspect, replicates)
             sums = sums.plus(towards)
             if changed:
-                rejects |= combine(normal_scores(values, rows)) >= threshold
+                rejects |= combine(null.scores(values)) >= threshold
         if self.panel:
             rejects |= sums.largest() >= self.panel_threshold
         return float(rejects.mean())
@@ -146,7 +146,7 @@ def plan_power(
     *,
     alpha: float,
     rng: np.random.Generator,
-    families: Sequence[int] | None = None,
+    families: Sequence[Hashable] | None = None,
     panel: Sequence[Sequence[NDArray[np.float64]]] = (),
     replicates: int = NULL_REPLICATES,
 ) -> PlannedPower:
@@ -161,8 +161,8 @@ def plan_power(
     alpha
         Level of the decision.
     families
-        Family of each cell; None: one family. Holm over them is accounted for by α/families,
-        at which its first rejection happens.
+        Family of each cell, by name or number; None: one family. Holm over them is accounted for
+        by α/families, at which its first rejection happens.
     panel
         Per substitute and cell, probabilities over the same categories: the panel test
         (`provenance.stats.substitutes.panel_test`) is then one more hypothesis of Holm's.
@@ -187,7 +187,7 @@ def plan_power(
         raise ValueError("expected at least one draw a side in every cell")
     if not 0 < alpha < 1:
         raise ValueError(f"expected alpha in (0, 1), found {alpha}")
-    family = tuple(families) if families is not None else (0,) * cells
+    family: tuple[Hashable, ...] = (0,) * cells if families is None else tuple(families)
     if len(family) != cells:
         raise ValueError(f"expected a family for each of {cells} cells, found {len(family)}")
     members = _members(family)
@@ -196,7 +196,8 @@ def plan_power(
     tables = tuple(np.array([t[c] for t in panel]) for c in range(cells)) if panel else ()
     level = alpha / (len(members) + bool(panel))
     sums = Sums.none(replicates, tables)
-    null, thresholds = [], []
+    null: list[Moments] = []
+    thresholds: list[float] = []
     for cell_numbers in members:
         rows, towards = simulated_statistics(
             [reference[c] for c in cell_numbers],
@@ -208,8 +209,8 @@ def plan_power(
             [tables[c] for c in cell_numbers] if tables else [],
         )
         sums = sums.plus(towards)
-        null.append(rows)
-        thresholds.append(_threshold(combine(normal_scores(rows, rows)), level))
+        null.append(Moments.of(rows))
+        thresholds.append(_threshold(combine(null[-1].scores(rows)), level))
     return PlannedPower(
         reference=tuple(reference),
         n_reference=tuple(n_reference),
@@ -232,7 +233,7 @@ def power_at(
     *,
     alpha: float,
     rng: np.random.Generator,
-    families: Sequence[int] | None = None,
+    families: Sequence[Hashable] | None = None,
 ) -> float:
     """Power of a plan against one suspect; see `plan_power` and `PlannedPower.at`."""
     plan = plan_power(
@@ -255,7 +256,7 @@ def minimum_detectable_dilution(
     alpha: float,
     rng: np.random.Generator,
     power: float = 0.8,
-    families: Sequence[int] | None = None,
+    families: Sequence[Hashable] | None = None,
     grid: Sequence[float] = GRID,
 ) -> float | None:
     """Smallest dilution seen; see `plan_power` and `PlannedPower.minimum_detectable_dilution`.
@@ -292,8 +293,9 @@ def _same_shapes(
         raise ValueError("expected the same cells and categories as the reference's")
 
 
-def _members(family: Sequence[int]) -> list[list[int]]:
-    grouped: dict[int, list[int]] = {}
+def _members(family: Sequence[Hashable]) -> list[list[int]]:
+    """Cells of each family, in the order in which families first appear."""
+    grouped: dict[Hashable, list[int]] = {}
     for cell, name in enumerate(family):
         grouped.setdefault(name, []).append(cell)
     return list(grouped.values())

@@ -2,6 +2,7 @@
 
 What a permutation test computes from draws and relabellings, `power` needs for hundreds of
 replicates of a plan at once: the same sums and their variances over relabellings, from counts.
+A replicate gives few of a cell's categories, so what is summed are `Entries`: those that it gave.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from provenance.stats.parts import category_scores
+from provenance.stats.parts import scores_of
 from provenance.stats.substitutes import WEIGHT
 
-__all__ = ["Sums", "cell_terms", "simulated_statistics"]
+__all__ = ["Entries", "Sums", "cell_terms", "drawn_counts", "simulated_statistics", "towards"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,48 +64,104 @@ def simulated_statistics(
     variances = np.zeros((replicates, 4))
     sums = Sums.none(replicates, panel)
     for i, (p, q, n, m) in enumerate(zip(reference, suspect, n_reference, n_suspect, strict=True)):
-        theirs = rng.multinomial(m, q, size=replicates).astype(np.float64)
-        pooled = rng.multinomial(n, p, size=replicates) + theirs
-        terms, spread = cell_terms(pooled, theirs, n, m)
+        theirs = drawn_counts(q, m, replicates, rng)
+        entries = Entries.of(drawn_counts(p, n, replicates, rng) + theirs, theirs)
+        terms, spread = _terms(entries, n, m)
         totals += terms
         variances += spread
         if len(panel):
-            sums = sums.plus(_towards(panel[i], pooled, theirs, n, m))
+            sums = sums.plus(towards(panel[i], entries, n, m))
     standard = totals / np.sqrt(np.where(variances > 0, variances, 1.0))
     standard[:, 2:] **= 2
     return standard, sums
 
 
-def _towards(
-    substitutes: NDArray[np.float64],
-    pooled: NDArray[np.float64],
-    theirs: NDArray[np.float64],
-    n: int,
-    m: int,
-) -> Sums:
+def drawn_counts(
+    p: NDArray[np.float64], n: int, replicates: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Multinomial counts of n draws, shape (replicates, k)."""
+    k = len(p)
+    if n > k:
+        return rng.multinomial(n, p, size=replicates)
+    # Of few draws each is looked up: cheaper than a binomial for each of many categories.
+    categories = np.searchsorted(np.cumsum(p)[:-1], rng.random(replicates * n), side="right")
+    categories += k * np.repeat(np.arange(replicates), n)
+    return np.bincount(categories, minlength=replicates * k).reshape(replicates, k)
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """The categories that each replicate gave, one after another; every replicate gave one.
+
+    Attributes
+    ----------
+    start
+        First entry of each replicate.
+    replicate, category
+        Whose entry it is, and of what.
+    pooled, theirs
+        Counts of both sides together, at least 1, and of the suspect.
+    categories
+        How many the cell has.
+    """
+
+    start: NDArray[np.intp]
+    replicate: NDArray[np.intp]
+    category: NDArray[np.intp]
+    pooled: NDArray[np.float64]
+    theirs: NDArray[np.float64]
+    categories: int
+
+    @classmethod
+    def of(cls, pooled: NDArray[np.int64], theirs: NDArray[np.int64]) -> Entries:
+        """Of counts of shape (replicates, k)."""
+        places = np.flatnonzero(pooled)
+        replicate, category = np.divmod(places, pooled.shape[1])
+        return cls(
+            start=np.searchsorted(replicate, np.arange(len(pooled))),
+            replicate=replicate,
+            category=category,
+            pooled=pooled.ravel()[places].astype(np.float64),
+            theirs=theirs.ravel()[places].astype(np.float64),
+            categories=pooled.shape[1],
+        )
+
+    def sums(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Sums over the entries of each replicate."""
+        return np.add.reduceat(values, self.start)
+
+
+def towards(substitutes: NDArray[np.float64], entries: Entries, n: int, m: int) -> Sums:
     """Sums of the scores log(1 + w(r/p − 1)), p the pooled shares of each replicate.
 
     With the reference's true shares for p the power would be overstated by a third: what the
     suspect alone gives is the rarer in the pool the less of it there is.
     """
     size = n + m
-    # Categories that one of them ever gave; single precision is plenty for a threshold.
-    used = pooled.any(axis=0)
-    pooled, theirs = pooled[:, used].astype(np.float32), theirs[:, used].astype(np.float32)
-    inverse = np.where(pooled > 0, size / np.maximum(pooled, 1), 0)
-    ratio = substitutes[None, :, used].astype(np.float32) * inverse[:, None]
-    scores = np.log1p(np.float32(WEIGHT) * (ratio - 1))
-    # What a replicate did not give has weight 0 below.
-    total = (scores @ (theirs - pooled * (m / size))[:, :, None])[:, :, 0]
-    mean = (scores @ pooled[:, :, None])[:, :, 0]
-    spread = (scores**2 @ pooled[:, :, None])[:, :, 0] - mean**2 / size
+    # A score depends on the category and its count alone, and few such pairs occur.
+    code = entries.category * (size + 1) + entries.pooled.astype(np.intp)
+    occurs = np.zeros(entries.categories * (size + 1), dtype=np.bool_)
+    occurs[code] = True
+    column = (np.cumsum(occurs) - 1)[code]
+    category, count = np.divmod(np.flatnonzero(occurs), size + 1)
+    ratio = substitutes[:, category].T * (size / count)[:, None]
+    # Single precision is plenty for a threshold.
+    scores = np.log1p(WEIGHT * (ratio - 1)).astype(np.float32)
+    pooled, centred = np.zeros((2, len(entries.start), len(count)), dtype=np.float32)
+    pooled[entries.replicate, column] = entries.pooled
+    centred[entries.replicate, column] = entries.theirs - entries.pooled * (m / size)
+    mean = pooled @ scores
+    spread = pooled @ scores**2 - mean**2 / size
     factor = n * m / (size * max(size - 1, 1))
-    return Sums(total.astype(np.float64), np.maximum(factor * spread, 0).astype(np.float64))
+    return Sums(
+        (centred @ scores).astype(np.float64),
+        np.maximum(factor * spread, 0).astype(np.float64),
+    )
 
 
 def cell_terms(
-    pooled: NDArray[np.float64],
-    theirs: NDArray[np.float64],
+    pooled: NDArray[np.int64],
+    theirs: NDArray[np.int64],
     n: int,
     m: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -123,22 +180,28 @@ def cell_terms(
         Shape (replicates, 4) each: "same", "balanced" (in units of their deviation), the sums
         of "rarity" and "rare" before squaring; and their variances over relabellings.
     """
+    return _terms(Entries.of(pooled, theirs), n, m)
+
+
+def _terms(entries: Entries, n: int, m: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     size = n + m
     share = m / size
     v = n * m / (size * max(size - 1, 1))
-    u = theirs - pooled * share
+    pooled = entries.pooled
+    u = entries.theirs - pooled * share
+    centred = u**2 - (1 - 2 * share) * u - v * (pooled - pooled**2 / size)
     terms, variances = [], []
-    for weight in (np.ones_like(pooled), 1 / np.maximum(pooled, 1)):
-        squares = (weight**2 * pooled**2 * (1 - 2 * pooled / size)).sum(axis=1)
-        cross = (weight * pooled**2).sum(axis=1) ** 2 / size**2
+    for weight in (np.ones_like(pooled), 1 / pooled):
+        squares = entries.sums(weight**2 * pooled**2 * (1 - 2 * pooled / size))
+        cross = entries.sums(weight * pooled**2) ** 2 / size**2
         variance = 2 * v**2 * (squares + cross)
         varies = variance > 1e-12 * size**2
-        centred = u**2 - (1 - 2 * share) * u - v * (pooled - pooled**2 / size)
-        value = (weight * centred).sum(axis=1)
+        value = entries.sums(weight * centred)
         terms.append(np.where(varies, value / np.sqrt(np.where(varies, variance, 1.0)), 0.0))
         variances.append(varies.astype(np.float64))
-    for h in category_scores(pooled):
-        terms.append((u * h).sum(axis=1))
-        product = (pooled * h).sum(axis=1) ** 2 / size
-        variances.append(np.maximum(v * ((pooled * h**2).sum(axis=1) - product), 0.0))
+    distinct = np.diff(np.append(entries.start, len(pooled)))
+    for h in scores_of(pooled / size, distinct[entries.replicate]):
+        terms.append(entries.sums(u * h))
+        product = entries.sums(pooled * h) ** 2 / size
+        variances.append(np.maximum(v * (entries.sums(pooled * h**2) - product), 0.0))
     return np.column_stack(terms), np.column_stack(variances)
