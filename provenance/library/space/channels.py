@@ -45,15 +45,15 @@ class Channel:
 
     def apply(self, rows: Sparse) -> Small:
         """Coordinates, shape (n, r), of counts over all columns."""
-        return self.of_kept(_columns_of(rows, self.columns))
+        return self.of_kept(columns_of(rows, self.columns))
 
     def of_kept(self, kept: Sparse) -> Small:
         """The same for counts over the kept columns."""
-        made: Small = np.asarray(_scaled(kept, self.weights) @ self.projection, dtype=np.float32)
+        made: Small = np.asarray(scaled(kept, self.weights) @ self.projection, dtype=np.float32)
         return made
 
 
-def _columns_of(rows: Sparse, columns: Codes) -> Sparse:
+def columns_of(rows: Sparse, columns: Codes) -> Sparse:
     """``rows[:, columns]`` for ascending columns, in time that hangs on what is there.
 
     scipy makes a table of all columns first, a million here, for every few texts.
@@ -84,7 +84,7 @@ def fit_channel(
     """Choose columns and directions.
 
     Before directions are looked for, a column is divided by the root of its mean, so that common
-    ones do not rule, and multiplied by a power of how well it tells the models apart (`_telling`).
+    ones do not rule, and multiplied by a power of how well it parts models (`tells_apart`).
 
     Parameters
     ----------
@@ -109,10 +109,10 @@ def fit_channel(
     kept = counts[:, chosen]
     n = kept.shape[0]
     weights = (np.log((1 + n) / (1 + present[chosen])) + 1).astype(np.float32)
-    rows = _scaled(kept, weights)
+    rows = scaled(kept, weights)
     scale = 1 / np.sqrt(np.maximum(np.asarray(rows.mean(axis=0)).ravel(), 1e-9))
     if telling:
-        scale *= _telling(rows, models) ** telling
+        scale *= tells_apart(rows, models) ** telling
     scale32: Small = (scale / np.median(scale)).astype(np.float32)
     rows = _times(rows, scale32)
     drawn = rng.choice(n, sample, replace=False) if n > sample else np.arange(n)
@@ -199,7 +199,8 @@ def measured(values: Floats) -> Small:
     return made
 
 
-def _scaled(kept: Sparse, weights: Small) -> Sparse:
+def scaled(kept: Sparse, weights: Small) -> Sparse:
+    """log(1 + count) × weight, rows of length 1."""
     rows = kept.astype(np.float32)
     rows.data = np.log1p(rows.data) * weights[rows.indices]
     lengths = np.sqrt(np.add.reduceat(np.append(rows.data**2, 0), _starts(rows)))
@@ -218,7 +219,7 @@ def _times(rows: Sparse, scale: Small) -> Sparse:
     return made
 
 
-def _telling(rows: Sparse, models: Codes) -> Floats:
+def tells_apart(rows: Sparse | Small, models: Codes) -> Floats:
     """How well each column tells models apart, shape (k,).
 
     Its variance between the means of models over that within a model, less what chance gives.
@@ -230,7 +231,7 @@ def _telling(rows: Sparse, models: Codes) -> Floats:
     means = _means(rows, models)[there].astype(np.float64)
     between = means.var(axis=0, ddof=1)
     mean = np.asarray(rows.mean(axis=0), dtype=np.float64).ravel()
-    square = np.asarray(rows.multiply(rows).mean(axis=0), dtype=np.float64).ravel()
+    square = np.asarray((rows * rows).mean(axis=0), dtype=np.float64).ravel()
     within = np.maximum(square - mean**2 - between, 1e-12)
     ratio = between / within - np.mean(1 / sizes[there])
     found: Floats = np.maximum(ratio, 1e-4)

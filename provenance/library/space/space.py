@@ -6,10 +6,7 @@ of two spaces are never compared.
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
-import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from provenance.errors import EvidenceError, UsageError
+from provenance.library.arrays import UNREADABLE, digest_of, packed, unpacked
 from provenance.library.space.channels import Channel, Finish, Small, measured
 from provenance.library.space.numbers import Floats
 from provenance.library.space.views import VIEWS
@@ -76,11 +74,7 @@ class Space:
     @property
     def digest(self) -> str:
         """SHA-256 over every number of it."""
-        made = hashlib.sha256(_head(self).encode("utf-8"))
-        for name, values in sorted(_arrays(self).items()):
-            made.update(f"{name}:{values.dtype.str}:{values.shape}".encode("ascii"))
-            made.update(np.ascontiguousarray(values).tobytes())
-        return made.hexdigest()
+        return digest_of(_head(self), _arrays(self))
 
     def rows(self, texts: Iterable[Source]) -> Floats:
         """Coordinates of texts or completions, shape (n, d); memory is bounded by d."""
@@ -101,14 +95,7 @@ class Space:
 
     def to_bytes(self) -> bytes:
         """The file's bytes: a zip of arrays, without pickles or dates."""
-        out = io.BytesIO()
-        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
-            _put(archive, "about.json", _head(self).encode("utf-8"))
-            for name, values in sorted(_arrays(self).items()):
-                buffer = io.BytesIO()
-                np.lib.format.write_array(buffer, np.ascontiguousarray(values), allow_pickle=False)
-                _put(archive, f"{name}.npy", buffer.getvalue())
-        return out.getvalue()
+        return packed(_head(self), _arrays(self))
 
     @classmethod
     def load(cls, path: Path) -> Space:
@@ -131,17 +118,9 @@ class Space:
     def from_bytes(cls, content: bytes, name: str = "the space") -> Space:
         """Read back `to_bytes`; raises as `load`."""
         try:
-            with zipfile.ZipFile(io.BytesIO(content)) as archive:
-                head = json.loads(archive.read("about.json"))
-                arrays = {
-                    file.removesuffix(".npy"): np.lib.format.read_array(
-                        io.BytesIO(archive.read(file)), allow_pickle=False
-                    )
-                    for file in archive.namelist()
-                    if file.endswith(".npy")
-                }
+            head, arrays = unpacked(content)
             space = _assembled(head, arrays)
-        except (zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
+        except UNREADABLE as error:
             raise EvidenceError(f"{name} holds no space: {error}") from None
         if head["signatures"] != space.signatures:
             raise UsageError(
@@ -216,12 +195,6 @@ def _arrays(space: Space) -> dict[str, NDArray[Any]]:
     for part in Finish.__slots__:
         found[f"finish.{part}"] = getattr(space.finish, part)
     return found
-
-
-def _put(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
-    entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
-    entry.compress_type = zipfile.ZIP_DEFLATED
-    archive.writestr(entry, content)
 
 
 def halved(values: Small) -> Small:
