@@ -27,37 +27,20 @@ latency_ms = 100
 """
 
 
-# Small, so that the tests are about the command and not about the questions that ship.
-BATTERY = """
-name = "small"
-""" + "".join(
-    f"""
-[[probe]]
-id = "number-{i}"
-family = "{family}"
-version = 1
-messages = [{{role = "user", content = "Name a number, {i}."}}]
-max_visible_tokens = 8
-draws = 12
-reading = "integer"
-rationale = "For tests."
-source = "none"
-"""
-    for i, family in enumerate(["one", "one", "two", "two"])
-)
-
-
 @pytest.fixture(autouse=True)
-def state(tmp_path, monkeypatch):
-    """An empty state folder, a working folder and a small battery for every test."""
+def state(tmp_path, monkeypatch, number_battery):
+    """An empty state folder, a working folder and a small battery for every test.
+
+    Small, so that the tests are about the command and not about the questions that ship.
+    """
     folder = tmp_path / "state"
     here = tmp_path / "here"
     here.mkdir()
     for name in list(os.environ):
         if name.startswith("PROVENANCE_") or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
-    (tmp_path / "small.toml").write_text(BATTERY, encoding="utf-8")
-    monkeypatch.setenv("PROVENANCE_BATTERY", str(tmp_path / "small.toml"))
+    small = number_battery(tmp_path / "small.toml", ["one", "one", "two", "two"], 12)
+    monkeypatch.setenv("PROVENANCE_BATTERY", small)
     prices = tmp_path / "prices.toml"
     prices.write_text('[[price]]\nmodel = "m"\ninput = 1\noutput = 4\nas_of = "2026-11-01"\n')
     monkeypatch.setenv("PROVENANCE_PRICES", str(prices))

@@ -25,29 +25,14 @@ from provenance.providers.simulated import SimulatedProvider
 from provenance.study import analyse
 from provenance.transcript import Failure
 
-CELL = """
-[[probe]]
-id = "number-{i}"
-family = "one_token"
-version = 1
-messages = [{{role = "user", content = "Name a number, {i}."}}]
-max_visible_tokens = 8
-decoding = {{}}
-draws = 12
-reading = "integer"
-conditions = []
-rationale = "made"
-source = "made"
-"""
 ALPHA = 0.05
 
 
 @pytest.fixture(scope="module")
-def battery(tmp_path_factory):
+def battery(tmp_path_factory, number_battery):
     """Eight questions for numbers."""
     path = tmp_path_factory.mktemp("battery") / "numbers.toml"
-    path.write_text("".join(CELL.format(i=i) for i in range(8)), encoding="utf-8")
-    return str(path)
+    return number_battery(path, ["one_token"] * 8, 12)
 
 
 def table(weights):

@@ -9,21 +9,6 @@ from provenance.battery import Battery
 from provenance.errors import ReferenceStale, SettingsError
 from provenance.library.band import Band, BenignPair
 
-QUESTIONS = "".join(
-    f"""
-[[probe]]
-id = "number-{i}"
-family = "one_token"
-version = 1
-messages = [{{role = "user", content = "Name a number, {i}."}}]
-max_visible_tokens = 8
-draws = 12
-reading = "integer"
-rationale = "made"
-source = "made"
-"""
-    for i in range(8)
-)
 MODELS = """
 [models.a.cells]
 "*" = {"7" = 0.6, "42" = 0.3, "13" = 0.1}
@@ -37,10 +22,10 @@ A, SERVED = [0.6, 0.3, 0.1], [0.25, 0.3, 0.45]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, number_battery):
     path = tmp_path_factory.mktemp("band")
     (path / "models.toml").write_text(MODELS, encoding="utf-8")
-    (path / "numbers.toml").write_text(QUESTIONS, encoding="utf-8")
+    number_battery(path / "numbers.toml", ["one_token"] * 8, 12)
     return path
 
 

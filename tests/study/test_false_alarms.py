@@ -11,29 +11,12 @@ from scipy.stats import binomtest
 from provenance import compare
 
 RUNS = 6
-CELL = """
-[[probe]]
-id = "number-{i}"
-family = "{family}"
-version = 1
-messages = [{{role = "user", content = "Name a number, {i}."}}]
-max_visible_tokens = 8
-decoding = {{}}
-draws = 8
-reading = "integer"
-conditions = []
-rationale = "made"
-source = "made"
-"""
 
 
 @pytest.fixture
-def battery(tmp_path):
+def battery(tmp_path, number_battery):
     """Six questions for numbers in two families."""
-    path = tmp_path / "numbers.toml"
-    cells = (CELL.format(i=i, family="one_token" if i % 2 else "short_text") for i in range(6))
-    path.write_text("".join(cells), encoding="utf-8")
-    return str(path)
+    return number_battery(tmp_path / "numbers.toml", ["short_text", "one_token"] * 3, 8)
 
 
 def _rejections(make, tmp_path, runs=RUNS, **options):

@@ -22,23 +22,6 @@ MODELS = """
 [models.flatter.cells]
 "*" = {"7" = 0.1, "42" = 0.3, "13" = 0.6}
 """
-BATTERY = """
-name = "small"
-""" + "".join(
-    f"""
-[[probe]]
-id = "number-{i}"
-family = "numbers"
-version = 1
-messages = [{{role = "user", content = "Name a number, {i}."}}]
-max_visible_tokens = 8
-draws = 16
-reading = "integer"
-rationale = "For tests."
-source = "none"
-"""
-    for i in range(4)
-)
 
 
 class Scoring(SimulatedProvider):
@@ -56,9 +39,9 @@ class Scoring(SimulatedProvider):
 
 
 @pytest.fixture
-def sides(tmp_path):
+def sides(tmp_path, number_battery):
     (tmp_path / "models.toml").write_text(MODELS, encoding="utf-8")
-    (tmp_path / "b.toml").write_text(BATTERY, encoding="utf-8")
+    number_battery(tmp_path / "b.toml", ["numbers"] * 4, 16)
     return lambda name: Endpoint.parse(f"simulated:{tmp_path / 'models.toml'},model={name}")
 
 

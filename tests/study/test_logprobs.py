@@ -6,24 +6,6 @@ import pytest
 
 from provenance import Settings, compare
 
-BATTERY = """
-name = "small"
-""" + "".join(
-    f"""
-[[probe]]
-id = "number-{i}"
-family = "numbers"
-version = 1
-messages = [{{role = "user", content = "Name a number, {i}."}}]
-max_visible_tokens = 8
-draws = 6
-reading = "integer"
-rationale = "For tests."
-source = "none"
-"""
-    for i in range(2)
-)
-
 
 def _server(shift, seen):
     """Always the answer 7; the log probabilities of 7 and 8 wobble, and lie ``shift`` higher."""
@@ -46,8 +28,8 @@ def _server(shift, seen):
 
 
 @pytest.fixture
-def studied(serve, tmp_path):
-    (tmp_path / "b.toml").write_text(BATTERY, encoding="utf-8")
+def studied(serve, tmp_path, number_battery):
+    number_battery(tmp_path / "b.toml", ["numbers"] * 2, 6)
 
     def study(shift, **options):
         seen = []

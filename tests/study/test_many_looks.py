@@ -26,23 +26,6 @@ MODELS = """
 [models.other.cells]
 "*" = {"7" = 0.3, "3" = 0.4, "99" = 0.3}
 """
-BATTERY = """
-name = "small"
-""" + "".join(
-    f"""
-[[probe]]
-id = "number-{i}"
-family = "{family}"
-version = 1
-messages = [{{role = "user", content = "Name a number, {i}."}}]
-max_visible_tokens = 8
-draws = 8
-reading = "integer"
-rationale = "For tests."
-source = "none"
-"""
-    for i, family in enumerate(["one", "one", "two", "two", "three"])
-)
 SHARES = {"7": 0.5, "42": 0.3, "13": 0.2, "3": 0.01, "99": 0.01}
 
 
@@ -54,9 +37,9 @@ class Scoring(SimulatedProvider):
 
 
 @pytest.fixture
-def study(tmp_path):
+def study(tmp_path, number_battery):
     (tmp_path / "models.toml").write_text(MODELS, encoding="utf-8")
-    (tmp_path / "b.toml").write_text(BATTERY, encoding="utf-8")
+    number_battery(tmp_path / "b.toml", ["one", "one", "two", "two", "three"], 8)
     rng = np.random.default_rng(1)
     members = [
         {

@@ -19,29 +19,14 @@ from provenance.library.panel import Panel
 
 ANSWERS = ", ".join(f'"{n}" = {1 / 40}' for n in range(40))
 MODELS = f'[models.a.cells]\n"*" = {{{ANSWERS}}}\n[models.b]\nbase = "a"\n'
-QUESTIONS = "".join(
-    f"""
-[[probe]]
-id = "number-{i}"
-family = "one_token"
-version = 1
-messages = [{{role = "user", content = "Name a number, {i}."}}]
-max_visible_tokens = 8
-draws = 20
-reading = "integer"
-rationale = "made"
-source = "made"
-"""
-    for i in range(4)
-)
 CELLS, DRAWS = 4, 20
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, number_battery):
     path = tmp_path_factory.mktemp("replayed")
     (path / "m.toml").write_text(MODELS, encoding="utf-8")
-    (path / "numbers.toml").write_text(QUESTIONS, encoding="utf-8")
+    number_battery(path / "numbers.toml", ["one_token"] * CELLS, DRAWS)
     return path
 
 

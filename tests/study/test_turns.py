@@ -25,21 +25,6 @@ from provenance.study.turns import Turns
 from provenance.transcript import ROLES, Message
 
 ALPHA = 0.05
-QUESTIONS = "".join(
-    f"""
-[[probe]]
-id = "number-{i}"
-family = "one_token"
-version = 1
-messages = [{{role = "user", content = "Name a number, {i}."}}]
-max_visible_tokens = 8
-draws = 12
-reading = "integer"
-rationale = "made"
-source = "made"
-"""
-    for i in range(8)
-)
 # m0 and m1 are two models, h0 and h1 what the suspect's host makes of them.
 MODELS = """
 [models.m0.cells]
@@ -151,10 +136,10 @@ def test_a_part_that_fails_stops_the_others_and_nobody_hangs(who):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, number_battery):
     path = tmp_path_factory.mktemp("turns")
     (path / "models.toml").write_text(MODELS, encoding="utf-8")
-    (path / "numbers.toml").write_text(QUESTIONS, encoding="utf-8")
+    number_battery(path / "numbers.toml", ["one_token"] * 8, 12)
     return path
 
 
