@@ -116,9 +116,4 @@ def attribute(
         confirm(plan.hosts, plan.estimate, yes=settings.yes)
     with ProgressPrinter() as progress:
         done = study.conclude_attribution(made, progress)
-    if json:
-        outcome.print_document(done.document)
-        print(outcome.main_file(done.written, done.store), file=sys.stderr)
-    else:
-        outcome.show(done.document, done.written, done.store)
-    raise typer.Exit(outcome.exit_code(done, settings))
+    outcome.end(done, settings, as_json=json)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
-
-import typer
 
 from provenance.cli import options
 
@@ -89,9 +86,4 @@ def compare(
     confirm(made.hosts, made.estimate, yes=settings.yes)
     with ProgressPrinter() as progress:
         done = study.conclude_comparison(made, progress)
-    if json:
-        outcome.print_document(done.document)
-        print(outcome.main_file(done.written, done.store), file=sys.stderr)
-    else:
-        outcome.show(done.document, done.written, done.store)
-    raise typer.Exit(outcome.exit_code(done, settings))
+    outcome.end(done, settings, as_json=json)

@@ -131,9 +131,4 @@ def identify(
     confirm(ready.hosts, ready.estimate, yes=settings.yes)
     with ProgressPrinter() as progress:
         done = study.conclude_identification(ready, progress)
-    if json:
-        outcome.print_document(done.document)
-        print(outcome.main_file(done.written, done.store), file=sys.stderr)
-    else:
-        outcome.show(done.document, done.written, done.store)
-    raise typer.Exit(outcome.exit_code(done, settings))
+    outcome.end(done, settings, as_json=json)

@@ -8,7 +8,9 @@ import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import typer
 
 if TYPE_CHECKING:
     from provenance.findings import StudyDocument
@@ -18,6 +20,16 @@ if TYPE_CHECKING:
 UNANSWERED = 1
 FAIL_CODES = {"different": 10, "inconclusive": 11, "supported": 13}
 _FIRST = ("pdf", "html", "md", "json")  # which dossier the last line names
+
+
+def end(study: Study, settings: Settings, *, as_json: bool) -> NoReturn:
+    """Print the study, on stdout alone what was asked for, and leave with its exit code."""
+    if as_json:
+        print_document(study.document)
+        print(main_file(study.written, study.store), file=sys.stderr)
+    else:
+        show(study.document, study.written, study.store)
+    raise typer.Exit(exit_code(study, settings))
 
 
 def exit_code(study: Study, settings: Settings) -> int:

@@ -6,9 +6,10 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from provenance.canonical import canonical_json
 from provenance.errors import EvidenceError, TamperedEvidence
@@ -85,14 +86,26 @@ def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> Non
     EvidenceError
         If the disk does not take it.
     """
+    with written_whole(path, durable=durable) as file:
+        file.write(content)
+
+
+@contextmanager
+def written_whole(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
+    """A file that takes the name of ``path`` when it was written without an error.
+
+    Raises
+    ------
+    EvidenceError
+        If the disk does not take it.
+    """
     temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with temporary.open("wb", buffering=0) as file:
-                view = memoryview(content)
-                while view:
-                    view = view[file.write(view) :]
+            with temporary.open("wb") as file:
+                yield file
+                file.flush()
                 if durable:
                     os.fsync(file.fileno())
             temporary.replace(path)

@@ -12,7 +12,7 @@ from typing import Any
 from provenance.endpoint import Endpoint
 from provenance.errors import UsageError
 from provenance.providers import _stream
-from provenance.providers._answer import NotTheDialect, parse_json
+from provenance.providers._answer import NotTheDialect
 from provenance.providers._body import BodyPlan, merge
 from provenance.providers._faults import error_code, error_of
 from provenance.transcript import Request
@@ -144,12 +144,7 @@ def assemble(text: str) -> tuple[dict[str, Any], bool]:
     usage: dict[str, Any] = {}
     blocks: dict[int, tuple[dict[str, Any], list[str]]] = {}
     whole = False
-    for data in _stream.events(text):
-        if data.strip() == "[DONE]":  # of gateways that speak two dialects
-            continue
-        event = parse_json(data)
-        if not isinstance(event, dict):
-            raise NotTheDialect("expected every event to be a JSON object")
+    for event in _stream.objects(text):
         kind = event.get("type")
         if kind == "error" or event.get("error"):
             return {"type": "error", "error": event.get("error") or {}}, True

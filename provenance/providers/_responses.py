@@ -14,7 +14,7 @@ from typing import Any
 from provenance.endpoint import Endpoint
 from provenance.errors import UsageError
 from provenance.providers import _stream
-from provenance.providers._answer import NotTheDialect, parse_json
+from provenance.providers._answer import NotTheDialect
 from provenance.providers._body import BodyPlan, merge
 from provenance.providers._faults import error_code, error_of
 from provenance.transcript import Completion, Request
@@ -141,12 +141,7 @@ def assemble(text: str) -> tuple[dict[str, Any], bool]:
     items: list[Any] = []
     pieces: list[str] = []
     whole = False
-    for data in _stream.events(text):
-        if data.strip() == "[DONE]":  # of gateways that speak two dialects
-            continue
-        event = parse_json(data)
-        if not isinstance(event, dict):
-            raise NotTheDialect("expected every event to be a JSON object")
+    for event in _stream.objects(text):
         kind = event.get("type")
         if kind == "error" or (kind is None and event.get("error")):
             return {"error": error_of(event) or {"message": "error event"}}, True

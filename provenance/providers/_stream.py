@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from provenance.providers._answer import NotTheDialect, parse_json
@@ -31,6 +32,26 @@ def events(text: str) -> list[str]:
     return found
 
 
+def objects(text: str) -> Iterator[dict[str, Any]]:
+    """The events as objects; ``[DONE]``, which gateways of two dialects add, is left out.
+
+    Raises
+    ------
+    NotTheDialect
+        If an event is not JSON or no object.
+    """
+    for data in events(text):
+        if data.strip() != _END:
+            yield _object(data)
+
+
+def _object(data: str) -> dict[str, Any]:
+    event = parse_json(data)
+    if not isinstance(event, dict):
+        raise NotTheDialect("expected every event to be a JSON object")
+    return event
+
+
 def assemble(text: str, *, chat: bool) -> tuple[dict[str, Any], bool]:
     """The answer as one object of the dialect, and whether the stream was whole.
 
@@ -50,9 +71,7 @@ def assemble(text: str, *, chat: bool) -> tuple[dict[str, Any], bool]:
         if data.strip() == _END:
             whole = True
             break
-        chunk = parse_json(data)
-        if not isinstance(chunk, dict):
-            raise NotTheDialect("expected every event to be a JSON object")
+        chunk = _object(data)
         if chunk.get("error"):
             return {"error": chunk["error"]}, True
         for key in ("id", "model", "system_fingerprint", "usage"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from provenance.errors import EvidenceError
+from provenance.evidence.files import written_whole
 from provenance.library.population import duck
 
 if TYPE_CHECKING:
@@ -117,18 +117,8 @@ def write_table(path: Path, table: pa.Table) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("wb") as file:
-                pq.write_table(table, file, compression="zstd")
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-    except (OSError, pa.ArrowException) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise EvidenceError(f"cannot write {path}: {reason}") from None
+        with written_whole(path) as file:
+            pq.write_table(table, file, compression="zstd")
+    except pa.ArrowException as error:
+        raise EvidenceError(f"cannot write {path}: {error}") from None
