@@ -16,11 +16,11 @@ from provenance.attribution.known_pairs import Scored
 from provenance.library.relations import Relations
 from provenance.library.space import UNUSUAL
 
-__all__ = ["WEIGHTS", "choose"]
+__all__ = ["FOLDS", "ONE", "WEIGHTS", "choose", "folds_of"]
 
 WEIGHTS = (0.0, 0.3, 0.6, 0.9, UNUSUAL)
 FOLDS = 3
-_ONE = "same_weights"
+ONE = "same_weights"
 
 
 def choose(
@@ -56,7 +56,7 @@ def choose(
     costs: dict[float, list[float]] = {}
     for weight in WEIGHTS:
         folds = np.random.default_rng(seed)
-        every = [pairs_for(_ONE, k.weighing(weight), labels, alike_only=alike_only) for k in kinds]
+        every = [pairs_for(ONE, k.weighing(weight), labels, alike_only=alike_only) for k in kinds]
         costs[weight] = [c for own in every if not isinstance(own, str) for c in _costs(own, folds)]
     tested = [w for w in WEIGHTS if costs[w]]
     return min(tested, key=lambda w: (np.mean(costs[w]), -w), default=UNUSUAL)
@@ -64,7 +64,12 @@ def choose(
 
 def _costs(pairs: Mapping[int, Pairs], rng: np.random.Generator) -> list[float]:
     """Of each size, as far as it can be tested."""
-    every = np.unique(np.concatenate([p.units for p in pairs.values()]))
-    folds = {int(unit): i % FOLDS for i, unit in enumerate(rng.permutation(every))}
+    folds = folds_of(pairs, rng)
     tested = [validated(own, folds) for own in pairs.values()]
     return [metrics.cllr(*ratios) for ratios in tested if ratios is not None]
+
+
+def folds_of(pairs: Mapping[int, Pairs], rng: np.random.Generator) -> dict[int, int]:
+    """The fold of each unit, at random."""
+    every = np.unique(np.concatenate([p.units for p in pairs.values()]))
+    return {int(unit): i % FOLDS for i, unit in enumerate(rng.permutation(every))}

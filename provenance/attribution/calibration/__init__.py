@@ -13,6 +13,7 @@ from provenance.attribution.calibration.calibration import (
     Calibration,
     Grade,
     shuffled_control,
+    tested,
     validated,
 )
 from provenance.attribution.calibration.curves import Curves
@@ -36,5 +37,6 @@ __all__ = [
     "effective_same",
     "metrics",
     "shuffled_control",
+    "tested",
     "validated",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -38,6 +38,7 @@ __all__ = [
     "Grade",
     "Scope",
     "shuffled_control",
+    "tested",
     "validated",
 ]
 
@@ -314,11 +315,21 @@ def validated(pairs: Pairs, folds: Mapping[int, int]) -> tuple[Floats, Floats] |
     same, different
         None where no fold can be left out.
     """
+    same, different = [], []
+    for inside, ratios in tested(pairs, folds):
+        same.append(ratios[pairs.first[inside]])
+        different.append(ratios[~pairs.first[inside]])
+    if not same or not sum(map(len, same)) or not sum(map(len, different)):
+        return None
+    return np.concatenate(same), np.concatenate(different)
+
+
+def tested(pairs: Pairs, folds: Mapping[int, int]) -> Iterator[tuple[NDArray[np.bool_], Floats]]:
+    """Of each fold of `validated` that can be left out: which pairs it holds, and their ratios."""
     fold = np.full(int(pairs.units.max()) + 1, -1)
     for unit, number in folds.items():
         if unit < len(fold):
             fold[unit] = number
-    same, different = [], []
     for number in sorted(set(folds.values())):
         inside = (fold[pairs.units_a] == number) & (fold[pairs.units_b] == number)
         outside = (fold[pairs.units_a] != number) & (fold[pairs.units_b] != number)
@@ -330,12 +341,7 @@ def validated(pairs: Pairs, folds: Mapping[int, int]) -> tuple[Floats, Floats] |
             continue
         low = -np.log10(effective_same(rest) + 1)
         high = np.log10(effective_different(rest) + 1)
-        ratios = np.clip(line.ratios(pairs.scores[inside]), low, high)
-        same.append(ratios[pairs.first[inside]])
-        different.append(ratios[~pairs.first[inside]])
-    if not same or not sum(map(len, same)) or not sum(map(len, different)):
-        return None
-    return np.concatenate(same), np.concatenate(different)
+        yield inside, np.clip(line.ratios(pairs.scores[inside]), low, high)
 
 
 def shuffled_control(

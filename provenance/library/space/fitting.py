@@ -60,7 +60,8 @@ class Sizes:
     telling
         Exponent of how well a column tells models apart, by which it is multiplied before the
         directions are found. Of 0, 1/4, 1/2 and 3/4 a quarter told models best that had no part in
-        the fit, with 90 models of one genre in it (TPR at 1% FPR, 25 outputs: .60, .70, .69, .68).
+        the fit, with 90 models of one genre in it (TPR at 1% FPR, 25 outputs: .60, .70, .69, .68);
+        with few models it may not help: where a library is calibrated known pairs choose.
     sample
         Documents on which a channel's directions are found.
     ridge, folds
