@@ -170,8 +170,10 @@ class Moments:
         varies = deviation > 1e-7 * np.maximum(np.abs(rows).max(axis=0), 1.0)
         deviation = np.where(varies, deviation, 0.0)
         # Above 6 the smallest values would get positive scores.
-        cubes = ((rows - mean) / np.where(varies, deviation, 1.0)) ** 3
-        return cls(mean, deviation, np.clip(cubes.mean(axis=0), 0.02, 4.0))
+        standard = (rows - mean) / np.where(varies, deviation, 1.0)
+        # Products: a power is ten times as slow.
+        skewness = (standard * standard * standard).mean(axis=0)
+        return cls(mean, deviation, np.clip(skewness, 0.02, 4.0))
 
     def scores(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Approximate normal scores of values (n, k); 0 in columns that do not vary."""

@@ -180,6 +180,12 @@ def relabel(layout: Layout, rows: int, rng: np.random.Generator) -> NDArray[np.b
     """Random relabellings, shape (rows, n), uniform over those that keep each unit's counts."""
     labels = np.empty((rows, layout.n), dtype=np.bool_)
     for positions in layout.groups:
+        if positions.shape[1] == 2:  # pairs, as most plans make them: a coin each
+            first, second = layout.suspect[positions].T
+            swap = rng.integers(0, 2, (rows, len(positions)), dtype=np.bool_) & (first != second)
+            labels[:, positions[:, 0]] = first ^ swap
+            labels[:, positions[:, 1]] = second ^ swap
+            continue
         # Sorting random 63-bit keys that carry the label in their last bit permutes the labels;
         # NumPy sorts short rows of integers several times faster than it shuffles them.
         keys = rng.integers(0, 2**63, (rows, *positions.shape), dtype=np.uint64)

@@ -55,6 +55,24 @@ def test_random_relabellings_are_uniform(make):
     assert chisquare(seen).pvalue > 1e-3
 
 
+def test_pairs_change_places_with_a_coin_each(make):
+    """Null: uniform over 2⁵ relabellings; unit: a pair. A block of one side alone stays.
+
+    Breaks if two pairs share a coin, if a coin is not even, or if the lone block moves.
+    """
+    from scipy.stats import chisquare
+
+    blocks = make([0, 1, 1, 0, 2, 2], [1, 0, 1, 2], block=[0, 1, 2, 3, 9, 9, 3, 2, 1, 0])
+    layout = Layout.of([blocks, make([0], [1])])
+    rows = relabel(layout, 60_000, np.random.default_rng(4))
+    assert not rows[:, 4:6].any()
+    different, seen = np.unique(rows, axis=0, return_counts=True)
+    assert len(seen) == relabelling_count(layout) == 32
+    assert chisquare(seen).pvalue > 1e-3
+    by_hand = _by_hand([(0, 9), (1, 8), (2, 7), (3, 6), (4, 5), (10, 11)], layout.suspect)
+    assert {tuple(row) for row in different} == set(by_hand)
+
+
 def test_every_batch_size_gives_valid_rows(make):
     layout = _layout(make)
     for batch in (1, 7, 1000):
