@@ -1,10 +1,13 @@
 """What tests of several folders make alike."""
 
 from collections.abc import Callable, Sequence
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+ROOT = Path(__file__).parents[1]
 _NUMBER = """
 [[probe]]
 id = "number-{i}"
@@ -32,3 +35,23 @@ def number_battery() -> Callable[[Path, Sequence[str], int], str]:
         return str(path)
 
     return write
+
+
+@pytest.fixture(scope="session")
+def local_models() -> ModuleType:
+    """``benchmarks/local_models.py``, which finds the weights that a package brings."""
+    spec = spec_from_file_location("local_models", ROOT / "benchmarks" / "local_models.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def smollm2_path(local_models: ModuleType) -> Path:
+    """The weights of SmolLM2. Never skipped: they are one pip line away."""
+    try:
+        return Path(local_models.smollm2())
+    except SystemExit as missing:
+        pytest.fail(str(missing))

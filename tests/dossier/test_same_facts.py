@@ -24,6 +24,7 @@ Make = Callable[[str], StudyDocument]
 NOT_IN_WORDS = {"alt", "side", "tone", "kind", "created", "style", "mark"}
 # Longer strings are cut at the same place in every format; what stands before must be there.
 COMPARED = 40
+READ = 4_000  # of megabytes: far more than any run of spaces before the first COMPARED
 
 
 def facts(value: Any, name: str = "") -> Iterator[str]:
@@ -98,7 +99,7 @@ def missing(document: StudyDocument, shown: str) -> list[str]:
     return [
         fact
         for fact in wanted
-        if squeezed(visible(fact, 10**9))[:COMPARED] not in shown and fact.strip()
+        if squeezed(visible(fact[:READ], 10**9))[:COMPARED] not in shown and fact.strip()
     ]
 
 

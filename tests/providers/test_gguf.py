@@ -1,12 +1,10 @@
 import asyncio
-import importlib.util
 import json
 import subprocess
 import sys
 import urllib.error
 import urllib.request
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -60,18 +58,6 @@ def opened(path, options="", provider="gguf"):
     made = create(Endpoint.parse(f"{provider}:{path}{options}"), environment=environment)
     asyncio.run(made.open())
     return made
-
-
-@pytest.fixture(scope="module")
-def smollm2_path():
-    file = Path(__file__).parents[2] / "benchmarks" / "local_models.py"
-    spec = importlib.util.spec_from_file_location("local_models", file)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    try:
-        return module.smollm2()
-    except SystemExit as missing:  # never skipped: the weights are one pip line away
-        pytest.fail(str(missing))
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,8 @@
 import asyncio
-import importlib.util
 import json
 import subprocess
 import sys
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -59,18 +57,6 @@ def _one_thread():
     import torch
 
     torch.set_num_threads(1)  # test processes share the cores; threads that wait are worse
-
-
-@pytest.fixture(scope="module")
-def smollm2_path():
-    file = Path(__file__).parents[2] / "benchmarks" / "local_models.py"
-    spec = importlib.util.spec_from_file_location("local_models", file)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    try:
-        return module.smollm2()
-    except SystemExit as missing:  # never skipped: the weights are one pip line away
-        pytest.fail(str(missing))
 
 
 @pytest.fixture(scope="module")

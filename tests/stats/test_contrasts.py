@@ -25,7 +25,11 @@ def cell(sides):
 
 
 def drawn(rng, distributions, n):
-    return [[rng.choice(len(p), n, p=p) for p in pair] for pair in distributions]
+    """Codes of n draws a side; thousands of studies are drawn, and `Generator.choice` is slow."""
+    return [
+        [np.searchsorted(np.cumsum(p)[:-1], rng.random(n), side="right") for p in pair]
+        for pair in distributions
+    ]
 
 
 def probabilities(rng, pairs, kind="zipf", k=6):

@@ -1,11 +1,9 @@
 """From candidates to a battery, and what the battery then shows."""
 
-import importlib.util
 import json
 import os
 import threading
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -274,17 +272,13 @@ FAR = (
 
 
 @pytest.fixture(scope="module")
-def smollm2():
+def smollm2(local_models):
     """Endpoints of SmolLM2 and of its 8-bit copy, loaded once: providers share what is held."""
     torch = pytest.importorskip("torch")
     from provenance.providers._local_weights import load
 
     torch.set_num_threads(1)  # test processes share the cores; threads that wait are worse
-    file = Path(__file__).parents[2] / "benchmarks" / "local_models.py"
-    spec = importlib.util.spec_from_file_location("local_models_for_border", file)
-    local = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(local)
-    files = [str(local.make(name)) for name in ("smollm2", "q8_0")]
+    files = [str(local_models.make(name)) for name in ("smollm2", "q8_0")]
     held = [load(f, dtype="float32", revision=None, environment=os.environ) for f in files]
     yield [f"transformers:{f},dtype=float32" for f in files]
     held.clear()

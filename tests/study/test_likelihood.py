@@ -2,7 +2,6 @@
 
 import json
 import math
-from pathlib import Path
 
 import pytest
 
@@ -155,15 +154,9 @@ def test_an_anchor_needs_no_weights_and_is_not_scored(sides, tmp_path):
 @pytest.mark.local
 @pytest.mark.slow
 @pytest.mark.xdist_group("local")
-def test_a_lower_temperature_of_a_real_model_reads_as_sharper(tmp_path):
-    import importlib.util
-
+def test_a_lower_temperature_of_a_real_model_reads_as_sharper(tmp_path, smollm2_path):
     pytest.importorskip("torch")
-    file = Path(__file__).parents[2] / "benchmarks" / "local_models.py"
-    spec = importlib.util.spec_from_file_location("local_models_for_likelihood", file)
-    local = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(local)
-    base = f"transformers:{local.smollm2()},dtype=float32"
+    base = f"transformers:{smollm2_path},dtype=float32"
     probes = "".join(
         f"""
 [[probe]]
