@@ -20,5 +20,5 @@ what the last two share
     scores, ``ratios`` what they are worth, ``layouts`` whether formats allow it.
 calibrate a library
     ``populations`` and ``matched_pairs``, from ``gathering`` and ``known_pairs``; ``weighing``,
-    ``genres``, ``hypotheses``, ``related``; ``calibration/`` fits, tests and bounds.
+    ``telling``, ``genres``, ``hypotheses``, ``related``; ``calibration/`` fits, tests and bounds.
 """

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -31,11 +31,10 @@ from provenance.attribution.known_pairs import (
     OUTPUTS,
     REPEATS,
     Scored,
-    score_pairs,
 )
 from provenance.attribution.layouts import RAW
 from provenance.attribution.ratios import language_of
-from provenance.attribution.weighing import choose
+from provenance.attribution.telling import TELLINGS, Chosen, choose_telling, score_each
 from provenance.canonical import canonical_json
 from provenance.errors import UsageError
 from provenance.evidence.files import write_atomically
@@ -74,6 +73,10 @@ class Calibrated:
         How the ratios do on genres that were left out; empty where there is one genre.
     unusual
         Weight of the unusual in the stored space (`weighing.choose`).
+    telling
+        Exponent of how well a column tells models apart, in the stored space.
+    tried
+        Mean cost over units by exponent, where it was chosen (`telling.choose_telling`).
     """
 
     space: str
@@ -86,6 +89,8 @@ class Calibrated:
     relatives_above_1: float | None
     across: tuple[Across, ...] = ()
     unusual: float = UNUSUAL
+    telling: float = TELLINGS[0]
+    tried: Mapping[float, float] = field(default_factory=dict)
 
 
 def calibrate(
@@ -100,6 +105,7 @@ def calibrate(
     language: str | None = None,
     outputs: Sequence[int] = OUTPUTS,
     sizes: Sizes | None = None,
+    tellings: Sequence[float] | None = None,
     repeats: int = REPEATS,
     about: Mapping[str, Any] | None = None,
     say: Progress | None = None,
@@ -127,6 +133,11 @@ def calibrate(
         The same; None: as the texts are (`ratios.language_of`), where all models agree.
     outputs
         Sizes of a suspect's bundle.
+    sizes
+        Of the space.
+    tellings
+        Exponents to choose from, the usual one first (`telling.choose_telling`); pairs are scored
+        for each, so two double that time. None: that of ``sizes``, or, without these, `TELLINGS`.
     repeats
         How often units are split anew to be left out.
     about
@@ -144,19 +155,29 @@ def calibrate(
         library, relations=relations, bundles=bundles, view=view, genre=genre, rng=rng, say=say
     )
     _require_units(population)
-    scored = score_pairs(
-        population, rng=rng, sizes=sizes, outputs=outputs, repeats=repeats, say=say
+    if tellings is None:
+        tellings = TELLINGS if sizes is None else (sizes.telling,)
+    each = score_each(
+        population,
+        tellings,
+        rng=rng,
+        sizes=sizes or Sizes(),
+        outputs=outputs,
+        repeats=repeats,
+        say=say,
     )
     if say is not None:
         say("how much the unusual counts")
-    unusual = choose(scored, population.labels, rng=rng.spawn(1)[0], alike_only=view == RAW)
-    scored = scored.weighing(unusual)
+    chosen = choose_telling(each, population.labels, rng=rng.spawn(1)[0], alike_only=view == RAW)
+    sizes = replace(sizes or Sizes(), telling=chosen.telling)
+    scored, unusual = chosen.scored, chosen.unusual
     across = left_out(population, rng=rng, sizes=sizes, outputs=outputs, unusual=unusual, say=say)
     if say is not None:
         say("the space that is stored")
     if language is None:
         language = _language(population)
-    described = {"name": name, "genre": genre, "language": language, **(about or {})}
+    described = {"name": name, "genre": genre, "language": language, **_weighed(chosen)}
+    described |= about or {}
     space = fit_shipped(population, rng=rng, sizes=sizes, about=described)
     space = replace(space, unusual=unusual)
     made: dict[str, Calibration] = {}
@@ -166,8 +187,8 @@ def calibrate(
             called = f"{part.label}: {hypothesis}" if part.label else hypothesis
             if say is not None:
                 say(f"likelihood ratios: {called}")
-            chosen = scored.only(np.isin(np.array(scored.kinds)[scored.suspect], part.kinds))
-            pairs = pairs_for(hypothesis, chosen, population.labels, alike_only=view == RAW)
+            some = scored.only(np.isin(np.array(scored.kinds)[scored.suspect], part.kinds))
+            pairs = pairs_for(hypothesis, some, population.labels, alike_only=view == RAW)
             if isinstance(pairs, str):
                 missing[called] = pairs
                 continue
@@ -215,7 +236,15 @@ def calibrate(
         relatives_above_1=_relatives(scored, first),
         across=across,
         unusual=unusual,
+        telling=chosen.telling,
+        tried=chosen.costs,
     )
+
+
+def _weighed(chosen: Chosen) -> dict[str, Any]:
+    """What the space's file says of the choice."""
+    tried = {f"{telling:g}": round(cost, 4) for telling, cost in chosen.costs.items()}
+    return {"telling": chosen.telling, **({"telling_tried": tried} if tried else {})}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from provenance.attribution.calibration import Calibration
     from provenance.library.population import Library
+    from provenance.library.space import Space
 
 _ON_THE_MAP = 40
 
@@ -44,6 +47,17 @@ def show(library: Library, *, json: bool) -> None:
                 "genres": genres,
                 "sources": sources,
                 "spaces": library.spaces(),
+                "weights": [
+                    {
+                        "space": s.digest,
+                        "view": s.view,
+                        "unusual": s.unusual,
+                        "telling": s.about.get("telling"),
+                        "telling_tried": s.about.get("telling_tried", {}),
+                    }
+                    for s in _spaces(library)
+                    if not isinstance(s, str)
+                ],
                 "calibrations": [
                     c.model_dump(mode="json", exclude={"grades"}) | {"grades": c.summary()}
                     for c in found
@@ -56,6 +70,7 @@ def show(library: Library, *, json: bool) -> None:
         ("genres", ", ".join(genres) or "not stated"),
         ("sources", "; ".join(sources)),
     ]
+    head += [_space(s) for s in _spaces(library)]
     for line in columns([(a, for_terminal(b, 300)) for a, b in head], indent=""):
         print(line)
     if answers.outdated(library):
@@ -68,6 +83,37 @@ def show(library: Library, *, json: bool) -> None:
     for calibration in found:
         print()
         _print(calibration)
+
+
+def weighed(unusual: float, telling: float | None, tried: Mapping[Any, float]) -> str:
+    """What was chosen on known pairs, or given, in words."""
+    from provenance.dossier.numbers import significant
+
+    said = "not stated" if telling is None else f"{telling:g}"
+    costs = ", ".join(f"{float(t):g}: {significant(cost)} bits" for t, cost in tried.items())
+    return f"the unusual weighs {unusual:g}; telling {said}{f' (cost {costs})' if costs else ''}"
+
+
+def _spaces(library: Library) -> list[Space | str]:
+    """Those whose file is here, the raw view first; or why one cannot be read."""
+    from provenance.errors import UsageError
+
+    there = [s for s in library.spaces() if (library.path / "spaces" / f"{s}.npz").is_file()]
+    found: list[Space | str] = []
+    for digest in there:
+        try:
+            found.append(library.space(digest))
+        except UsageError as error:
+            found.append(str(error))  # of another version: the rest can be shown
+    return sorted(found, key=lambda s: isinstance(s, str) or s.view != "raw")
+
+
+def _space(space: Space | str) -> tuple[str, str]:
+    if isinstance(space, str):
+        return "a space", space
+    tried = space.about.get("telling_tried", {})
+    said = weighed(space.unusual, space.about.get("telling"), tried)
+    return f"{space.view} view", f"{space.digest[:12]}…; {said}"
 
 
 def _print(c: Calibration) -> None:
@@ -164,8 +210,7 @@ def _maps(library: Library) -> dict[str, Any]:
     from provenance.attribution.maps import library_map
     from provenance.dossier.sections import origin
 
-    digests = [s for s in library.spaces() if (library.path / "spaces" / f"{s}.npz").is_file()]
-    spaces = sorted(map(library.space, digests), key=lambda s: s.view != "raw")
+    spaces = [s for s in _spaces(library) if not isinstance(s, str)]
     if not spaces:
         return {}
     enrolled = Enrolled.of(library, spaces[0].digest)

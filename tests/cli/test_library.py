@@ -1,7 +1,8 @@
 """Panels of one's own: recorded, added, looked for. Libraries of models: added, listed, shared."""
 
-import functools
 import json
+import shutil
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from provenance import resources
 from provenance.attribution import populations
+from provenance.attribution.telling import TELLINGS
 from provenance.library.panel import Panel
 from provenance.library.population import Library
 from provenance.library.space import Sizes
@@ -233,7 +236,12 @@ def recordings(tmp_path, monkeypatch):
 def small_spaces(monkeypatch):
     """The command as it is, on spaces as small as nine models need: to fit them is what costs."""
     sizes = Sizes(columns=400, rank=8, between=6, dimensions=6, sample=300, folds=2)
-    small = functools.partial(populations.calibrate, sizes=sizes)
+    whole = populations.calibrate
+
+    def small(*args, tellings, **more):
+        # What is done without sizes.
+        return whole(*args, sizes=sizes, tellings=tellings or TELLINGS, **more)
+
     monkeypatch.setattr(populations, "calibrate", small)
 
 
@@ -249,6 +257,11 @@ def test_calibrate_makes_a_library_that_can_be_shared(run, recordings, small_spa
         assert part in done.stdout, part
     shown = run("library", "show", "--library", library.path, "--plots", "figures")
     assert shown.exit_code == 0, shown.output
+    about = [library.space(s).about for s in library.spaces()]
+    assert all(set(a["telling_tried"]) == {f"{t:g}" for t in TELLINGS} for a in about)
+    for stdout in (done.stdout, shown.stdout):
+        assert stdout.count("; telling 0") == 2
+        assert all(f"; telling {a['telling']:g} (cost 0: " in stdout for a in about)
     for part in ("covers genres any", "formats alike", "cannot exceed", "Shuffled labels"):
         assert part in shown.stdout, part
     made = sorted(p.name for p in Path("figures").glob("*.svg"))
@@ -279,12 +292,32 @@ def test_calibrate_makes_a_library_that_can_be_shared(run, recordings, small_spa
     assert len(sent["spaces"]) == 2
     assert Library.open(Path("theirs")).models()[0].label.unit == "u0"
     again = run("library", "calibrate", "--corpus", library.path, "--outputs", "8", "--seed", 5,
-                "--name", "again", "--view", "raw", "--json")  # fmt: skip
+                "--name", "again", "--view", "raw", "--telling", 0, "--json")  # fmt: skip
     found = json.loads(again.stdout)
+    assert found["views"]["raw"]["telling"] == 0
+    assert found["views"]["raw"]["telling_tried"] == {}
     assert found["views"]["raw"]["calibrations"]["same_weights"]["grades"][0]["pairs_same"] > 0
     late = run("library", "add", "new", "replay:recordings/all.parquet,model=m3", "--library",
                library.path, "--session", "later")  # fmt: skip
     assert "3 profiles made" in late.stdout  # one in each space
+
+
+def test_a_space_of_another_version_does_not_hide_the_rest(run, tmp_path):
+    library = tmp_path / "library"
+    shutil.copytree(resources.configs() / "libraries" / "default", library)
+    file = min((library / "spaces").iterdir())
+    with zipfile.ZipFile(file) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    head = json.loads(parts["about.json"])
+    parts["about.json"] = json.dumps(head | {"signatures": "older"}).encode()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    shown = run("library", "show", "--library", library)
+    assert shown.exit_code == 0, shown.output
+    assert "was made by other versions of the signatures (older)" in shown.stdout
+    assert "raw view  " in shown.stdout
+    assert "default-arithmetic-same_weights" in shown.stdout
 
 
 def test_what_cannot_be_calibrated_says_what_is_missing(run, recordings, corpus):
@@ -293,6 +326,7 @@ def test_what_cannot_be_calibrated_says_what_is_missing(run, recordings, corpus)
         (["--corpus", "nowhere"], "no recording at nowhere"),
         (["--corpus", "prompts.parquet"], "holds no recordings"),
         (["--corpus", recordings, "--outputs", "many"], "expected numbers of 2 or more"),
+        (["--corpus", recordings, "--telling", 2], "expected a number from 0 to 1"),
         (["--corpus", recordings, "--view", "flat"], "expected both, raw or canonical"),
         (["--corpus", recordings, "--language", "xx"], "expected en or other"),
         (["--corpus", recordings, "--relations", "wrong.toml"], "one unit"),
