@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from _baselines import cosine, manhattan, standardised
 from _corpora import Corpus, corpus, folds_of, frame_of
-from _discriminant import discriminant, weighed
 from _pairs import drawn, summaries
 from _prompts import weighted
 
 from provenance.attribution.known_pairs import rows_of
 from provenance.attribution.same_source import scores
+from provenance.library import discriminant
+from provenance.library.discriminant.net import log_softmax
 from provenance.library.space import fit
 from provenance.signatures import blocks, named
 
@@ -39,8 +40,9 @@ def closed(folder: Path) -> Rows:
 
     *All 280* prompts that no suspect answers: two spaces, each fitted on half of them and enrolled
     with the other half; *with the discriminant* adds what was learnt from single outputs of just
-    these models (`_discriminant`), which no other task has: it needs the candidates' texts, and
-    says nothing of a model outside the set. All of it, and the weights of the sum, was chosen
+    these models (`library.discriminant`, as `identify` has it of a library's own models), which no
+    other task has: it needs the candidates' texts, and says nothing of a model outside the set. All
+    of it, and the weights of the sum, was chosen
     inside the 280, on disjoint prompts, before it met an answer to the 149.
     """
     data = corpus(folder, CORPUS)
@@ -188,7 +190,34 @@ def _with_discriminant(
 
 def _filled(logs: np.ndarray, data: Corpus, fitted: np.ndarray, held: np.ndarray) -> None:
     train, rest = (np.flatnonzero(np.isin(data.prompt, p)) for p in (fitted, held))
-    logs[rest] = discriminant(data, train, rest)
+    found = discriminant.fit(
+        data.training.only(train), data.names, data.names, rng=np.random.default_rng(0)
+    )
+    logs[rest] = found.logs_of(data.training.only(rest))
+
+
+def weighed(sources: Sequence[np.ndarray], truth: np.ndarray) -> np.ndarray:
+    """How much each source counts: the largest likelihood of a softmax over the candidates.
+
+    Parameters
+    ----------
+    sources
+        Each of shape (bundles, candidates), larger is more alike.
+    truth
+        Shape (bundles,): place of the true candidate.
+    """
+    from scipy.optimize import minimize
+
+    stacked = np.stack(sources)
+    scale = stacked.std(axis=(1, 2))
+    stacked = stacked / scale[:, None, None]
+    at = np.arange(len(truth)), truth
+
+    def loss(c: np.ndarray) -> float:
+        return -float(log_softmax(np.tensordot(c, stacked, 1))[at].mean())
+
+    found = minimize(loss, np.ones(len(sources)), method="Nelder-Mead").x
+    return np.maximum(found, 0) / scale
 
 
 def _summed(logs: np.ndarray, suspects: Chosen) -> np.ndarray:

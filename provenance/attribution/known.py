@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from provenance.attribution.answered import Answered
+from provenance.attribution.closed_set import Closed
 from provenance.attribution.enrolled import Enrolled
 from provenance.attribution.habits import Habits
 from provenance.attribution.layouts import RAW
@@ -24,11 +25,15 @@ STRICT, USUAL = 0.01, 0.05
 
 @dataclass(frozen=True, slots=True)
 class InSpace:
-    """The models in one space; calibrations of scores in it, None where there is none."""
+    """The models in one space; calibrations of scores in it, None where there is none.
+
+    ``closed``: discriminants of its models, None where there is none.
+    """
 
     enrolled: Enrolled
     space: Space
     ratios: Ratios | None
+    closed: Closed | None = None
 
     @property
     def view(self) -> str:

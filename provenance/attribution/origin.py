@@ -15,6 +15,7 @@ import numpy as np
 from provenance import __version__
 from provenance.attribution import conduct, describe
 from provenance.attribution.candidates import candidates, ordered, propositions, weigh
+from provenance.attribution.closed_set import closed_set, unlike_formats
 from provenance.attribution.enrolled import Enrolled
 from provenance.attribution.habits import shared_habits
 from provenance.attribution.holding import (
@@ -43,6 +44,7 @@ from provenance.battery import Cell
 from provenance.endpoint import Endpoint
 from provenance.findings import (
     BatteryRef,
+    ClosedSet,
     Declaration,
     EvidenceRef,
     FalseInclusion,
@@ -118,6 +120,7 @@ def analyse_identification(
     told = Told.of(texts.completions, genre)
     weighed = weigh(found, known, told, placed) if comparable and not refused else {}
     label, coded = decide(found, enrolled, texts, transcript, alpha)
+    closed = _closed(known, texts, told, suspect, "answers_do_not_fit" if refused else label)
     if found is not None and not comparable:
         label, coded = "inconclusive", [other_genre(known, genre)]
     if refused:
@@ -166,6 +169,7 @@ def analyse_identification(
         ),
         population=_population(found, known, genre, weighed, alpha),
         candidates=candidates(found, enrolled, weighed, order),
+        closed_set=closed,
         habits=()
         if habits is None or not order or not comparable
         else shared_habits(texts.completions, habits, enrolled.models[order[0]].name),
@@ -265,6 +269,22 @@ def _plain(known: Known, texts: Texts, suspect: Suspect) -> View | None:
         return None
     own = texts.in_space(known.plain.space, suspect.formats)
     return View(own, known.plain.enrolled, scores_in(known.plain.space))
+
+
+def _closed(
+    known: Known, texts: Texts, told: Told, suspect: Suspect | None, label: str
+) -> ClosedSet | None:
+    """The order of a closed set, unless every model was rejected or nothing may be concluded."""
+    if suspect is None:
+        return None
+    sides = {s.view: s.closed for s in (known.main, known.plain) if s is not None}
+    strange = unlike_formats(suspect, known.main.enrolled) if known.sees_format else {}
+    found = closed_set(texts.completions, told, sides, strange)
+    if found is None or label not in ("none_of_these", "answers_do_not_fit"):
+        return found
+    return found.model_copy(
+        update={"first": (), "lead": None, "tests": None, "why_not": found.why_not or label}
+    )
 
 
 def _likeness_only(found: Identification, *, included: bool) -> Identification:

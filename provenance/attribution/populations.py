@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from provenance.attribution.calibration import Across, Calibration, Case, Scope
+from provenance.attribution.closed_fit import keep_closed
 from provenance.attribution.gathering import Population, Progress, gather
 from provenance.attribution.genres import left_out
 from provenance.attribution.hypotheses import AGAINST, HYPOTHESES, pairs_for
@@ -38,6 +39,7 @@ from provenance.attribution.telling import TELLINGS, Chosen, choose_telling, sco
 from provenance.canonical import canonical_json
 from provenance.errors import UsageError
 from provenance.evidence.files import write_atomically
+from provenance.library.discriminant import Discriminant
 from provenance.library.population import Bundle, Library
 from provenance.library.relations import Relations
 from provenance.library.space import UNUSUAL, Sizes, Space, fit
@@ -77,6 +79,8 @@ class Calibrated:
         Exponent of how well a column tells models apart, in the stored space.
     tried
         Mean cost over units by exponent, where it was chosen (`telling.choose_telling`).
+    closed
+        Discriminants by kind of prompts, or why there is none; empty where none was asked for.
     """
 
     space: str
@@ -91,6 +95,7 @@ class Calibrated:
     unusual: float = UNUSUAL
     telling: float = TELLINGS[0]
     tried: Mapping[float, float] = field(default_factory=dict)
+    closed: Mapping[str, Discriminant | str] = field(default_factory=dict)
 
 
 def calibrate(
@@ -107,6 +112,7 @@ def calibrate(
     sizes: Sizes | None = None,
     tellings: Sequence[float] | None = None,
     repeats: int = REPEATS,
+    networks: int | None = None,
     about: Mapping[str, Any] | None = None,
     say: Progress | None = None,
 ) -> Calibrated:
@@ -140,6 +146,8 @@ def calibrate(
         for each, so two double that time. None: that of ``sizes``, or, without these, `TELLINGS`.
     repeats
         How often units are split anew to be left out.
+    networks
+        Of discriminants for closed sets, beside the linear net (`closed_fit`); None: no such ones.
     about
         What the space's file shall say besides, such as the seed.
     say
@@ -224,6 +232,18 @@ def calibrate(
         # Last: a calibration without its space or profiles would be of no use.
         path = library.path / "calibrations" / f"{calibration.name}.json"
         write_atomically(path, canonical_json(calibration.model_dump(mode="json")))
+    closed: dict[str, Discriminant | str] = {}
+    if networks is not None:
+        closed = keep_closed(
+            library,
+            population,
+            space=space.digest,
+            language=language,
+            name=name,
+            networks=networks,
+            rng=rng.spawn(1)[0],
+            say=say,
+        )
     first = next(c for c in made.values() if c.hypothesis == "same_weights")
     return Calibrated(
         space=space.digest,
@@ -238,6 +258,7 @@ def calibrate(
         unusual=unusual,
         telling=chosen.telling,
         tried=chosen.costs,
+        closed=closed,
     )
 
 

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from provenance.attribution.calibration import Calibration
     from provenance.attribution.matched_pairs import Matched
     from provenance.attribution.populations import Calibrated
+    from provenance.library.discriminant import Discriminant
     from provenance.library.population import Library
 
 
@@ -48,7 +49,14 @@ def _json(done: Calibrated) -> dict[str, Any]:
         "telling_tried": {f"{telling:g}": cost for telling, cost in done.tried.items()},
         "across": [a.model_dump() | {"holds": a.holds} for a in done.across],
         "calibrations": _calibrations_json(done.calibrations),
+        "closed": {kind: _closed_json(found) for kind, found in done.closed.items()},
     }
+
+
+def _closed_json(found: Discriminant | str) -> dict[str, Any]:
+    from provenance.attribution.closed_set import summary
+
+    return {"why_not": found} if isinstance(found, str) else summary(found)
 
 
 def _calibrations_json(made: dict[str, Calibration]) -> dict[str, Any]:
@@ -76,7 +84,7 @@ def _matched_json(matched: Matched) -> dict[str, Any]:
 
 
 def _print(library: Library, done: Calibrated, seed: int, view: str) -> None:
-    from provenance.cli.library_quality import weighed
+    from provenance.cli.library_quality import in_order, weighed
     from provenance.dossier.numbers import counted, significant
     from provenance.dossier.text import for_terminal
 
@@ -96,6 +104,10 @@ def _print(library: Library, done: Calibrated, seed: int, view: str) -> None:
         print(f"Relatives: {share} of pairs within a unit get a ratio above 1 for same_weights")
     for why_not in done.left_out.values():
         print(for_terminal(f"No ratio for {why_not}", 300))
+    for kind, closed in sorted(done.closed.items()):
+        named = f" ({kind})" if kind else ""
+        said = f"No closed set{named}: {closed}" if isinstance(closed, str) else in_order(closed)
+        print(for_terminal(said, 300))
     if done.across and not all(a.holds for a in done.across):
         print("Ratios do not hold on a genre that was left out: each genre has its own")
     print()

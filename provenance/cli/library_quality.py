@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from provenance.attribution.calibration import Calibration
+    from provenance.library.discriminant import Discriminant
     from provenance.library.population import Library
     from provenance.library.space import Space
 
@@ -27,15 +28,40 @@ def calibrations_of(library: Library) -> list[Calibration]:
     return sorted((c for r in found for c in r.calibrations), key=lambda c: c.name)
 
 
+def discriminants_of(library: Library) -> list[Discriminant]:
+    """Those of its spaces, which say which model it would be, if it is one of these."""
+    from provenance.attribution.closed_set import Closed
+
+    found = [c for s in library.spaces() if (c := Closed.of(library, s)) is not None]
+    return sorted((d for c in found for d in c.found), key=lambda d: (d.view != "raw", d.digest))
+
+
+def in_order(found: Discriminant) -> str:
+    """What one is worth, in a line."""
+    from provenance.attribution.closed_set import summary
+    from provenance.dossier.numbers import counted, percent
+
+    said = summary(found)
+    named = f" ({', '.join(said['genres'])})" if said["genres"] else ""
+    rates = ", ".join(
+        f"{percent(t['first'] / t['bundles'])} of bundles of {t['outputs']}" for t in said["tests"]
+    )
+    return (
+        f"If it is one of {counted(said['models'], 'model')}{named}, {found.view} view: the first "
+        f"place is right in {rates or 'an unknown share'}"
+    )
+
+
 def show(library: Library, *, json: bool) -> None:
     """Models, scope and quality."""
+    from provenance.attribution.closed_set import summary
     from provenance.cli import outcome
     from provenance.cli.words import columns
     from provenance.dossier.numbers import counted
     from provenance.dossier.text import for_terminal
     from provenance.library.population import answers
 
-    found = calibrations_of(library)
+    found, closed = calibrations_of(library), discriminants_of(library)
     bundles = library.bundles()
     genres = sorted({b.genre for b in bundles if b.genre})
     sources = sorted({f"{b.source} ({b.licence})" for b in bundles})
@@ -62,6 +88,7 @@ def show(library: Library, *, json: bool) -> None:
                     c.model_dump(mode="json", exclude={"grades"}) | {"grades": c.summary()}
                     for c in found
                 ],
+                "closed": [summary(d) for d in closed],
             }
         )
         return
@@ -83,6 +110,10 @@ def show(library: Library, *, json: bool) -> None:
     for calibration in found:
         print()
         _print(calibration)
+    if closed:
+        print()
+    for discriminant in closed:
+        print(for_terminal(in_order(discriminant), 300))
 
 
 def weighed(unusual: float, telling: float | None, tried: Mapping[Any, float]) -> str:

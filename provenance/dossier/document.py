@@ -6,7 +6,16 @@ from datetime import UTC, datetime
 
 from provenance.dossier.blocks import Block, Dossier
 from provenance.dossier.numbers import instant
-from provenance.dossier.sections import cells, findings, hosts, origin, record, substitutes, verdict
+from provenance.dossier.sections import (
+    cells,
+    closed,
+    findings,
+    hosts,
+    origin,
+    record,
+    substitutes,
+    verdict,
+)
 from provenance.findings import StudyDocument
 
 _TITLES = {
@@ -26,6 +35,7 @@ _SECTIONS = (
     verdict.headline,
     verdict.meaning,
     origin.candidates,
+    closed.closed,
     findings.findings,
     findings.propositions,
     origin.habits,

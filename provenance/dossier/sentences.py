@@ -199,6 +199,7 @@ WHY_NOT: dict[str, str] = {
     ),
     "style_cannot_tell": "Style does not tell this pair apart.",
     "needs_reference": "This pair needs a reference to be named.",
+    "none_of_these": "Every model of the library was rejected.",
 }
 
 # The names of hypotheses in a pair, where the code alone does not say enough.

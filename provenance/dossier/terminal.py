@@ -7,7 +7,7 @@ from pathlib import Path
 
 from provenance.dossier import decision, failures, wording
 from provenance.dossier.numbers import count, counted, share, usd
-from provenance.dossier.sections import record
+from provenance.dossier.sections import closed, record
 from provenance.dossier.text import for_terminal
 from provenance.findings import StudyDocument
 
@@ -53,6 +53,8 @@ def summary(document: StudyDocument, *, width: int, color: bool, dossier: Path |
         lines += _wrap(f"· {reason.text}", width, hanging=2)
     if len(others) > _MOST_REASONS:
         lines.append(f"· {counted(len(others) - _MOST_REASONS, 'more reason')} in the dossier")
+    if document.closed_set is not None and (said := closed.line(document.closed_set)):
+        lines += _wrap(f"· {said}", width, hanging=2)
     for failed in failures.lines(document):
         lines += _wrap(f"· {failed}", width, hanging=2)
     if any(r.code == "nothing_answered" for r in others):

@@ -21,6 +21,9 @@ from provenance.findings.document import SCHEMA_VERSION, StudyDocument
 from provenance.findings.hosts import AnchorPair, BandGroup, BenignBand, Other
 from provenance.findings.library import (
     Candidate,
+    ClosedMember,
+    ClosedSet,
+    ClosedTests,
     FalseInclusion,
     Habit,
     LibraryMap,
@@ -49,6 +52,9 @@ __all__ = [
     "BenignBand",
     "Candidate",
     "CellCounts",
+    "ClosedMember",
+    "ClosedSet",
+    "ClosedTests",
     "Coverage",
     "Declaration",
     "EffectiveUnits",

@@ -6,7 +6,7 @@ from typing import Any
 
 from provenance.findings.asked import BatteryRef, Declaration, Side
 from provenance.findings.hosts import AnchorPair, BenignBand, Other
-from provenance.findings.library import Candidate, Habit, LibraryMap, Population
+from provenance.findings.library import Candidate, ClosedSet, Habit, LibraryMap, Population
 from provenance.findings.recorded import Coverage, EvidenceRef, FailureCount, UsageTotal
 from provenance.findings.tested import (
     CellCounts,
@@ -52,6 +52,7 @@ class StudyDocument(Frozen):
     band: BenignBand | None = None
     population: Population | None = None
     candidates: tuple[Candidate, ...] = ()
+    closed_set: ClosedSet | None = None
     habits: tuple[Habit, ...] = ()
     map: LibraryMap | None = None
     coverage: Coverage

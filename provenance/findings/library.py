@@ -80,6 +80,51 @@ class Candidate(Frozen):
     view: Literal["raw", "canonical"] = "raw"
 
 
+class ClosedMember(Frozen):
+    """A model of a closed set."""
+
+    name: str
+    family: str | None = None
+
+
+class ClosedTests(Frozen):
+    """How often such an order was right: counts of bundles of ``outputs`` of known models.
+
+    On other prompts, with discriminants of half the size, as many bundles of each model: of
+    ``bundles`` in how many the true model came ``first`` and among the ``first_three``, and a model
+    of its ``family`` came first; how many were ``as_far_ahead``, the lead of the first over the
+    second being no smaller an output than the suspect's, and in how many of these the true model
+    came first.
+    """
+
+    outputs: int
+    bundles: int
+    first: int
+    first_three: int
+    family: int
+    as_far_ahead: int
+    as_far_ahead_first: int
+
+
+class ClosedSet(Frozen):
+    """Which model of the library the suspect would be, if it is one of them.
+
+    ``first`` are the models that its outputs fit best, in order; ``lead`` the log likelihood of the
+    first over the second in nats, over all ``outputs``, not calibrated. Whether the suspect is one
+    of the ``models`` is what the set of candidates is about. ``why_not``: why there is no order.
+    """
+
+    models: int
+    outputs: int
+    genre: str | None = None
+    view: Literal["raw", "canonical"] = "raw"
+    discriminant: str
+    first: tuple[ClosedMember, ...] = ()
+    lead: float | None = None
+    tests: ClosedTests | None = None
+    why_not: str | None = None
+
+
 class Habit(Frozen):
     """A habit of writing that the suspect shares with a model and few others have.
 

@@ -47,6 +47,8 @@ def choose(
     settings: Settings,
     space: str | None,
     genre: str | None,
+    *,
+    closed: bool = False,
 ) -> tuple[Settings, Copies]:
     """The settings with what the caller left open, and what the store keeps of the library.
 
@@ -65,7 +67,7 @@ def choose(
         battery = changed["battery"] = default_battery(library)
         require_genre(battery, genre)
     declared = genre_of(battery) if battery is not None else ""
-    copies = copies_of(opened(library), space, genre, declared=declared)
+    copies = copies_of(opened(library), space, genre, declared=declared, closed=closed)
     if "alpha" not in settings.model_fields_set:
         changed["alpha"] = level_for(copies.enrolled, copies.genre)
     return settings.model_copy(update=changed), copies

@@ -120,7 +120,7 @@ def prepare_identification(
     genre: str | None = None,
 ) -> Prepared:
     """Plan an identification and send nothing."""
-    settings, copies = choose(suspect, library, settings, space, genre)
+    settings, copies = choose(suspect, library, settings, space, genre, closed=True)
     return prepare_sides(
         {"suspect": suspect},
         settings,

@@ -10,6 +10,7 @@ from typing import Any
 
 from provenance import resources
 from provenance.attribution.answered import Answered
+from provenance.attribution.closed_set import Closed
 from provenance.attribution.enrolled import Enrolled, require_space
 from provenance.attribution.habits import Habits
 from provenance.attribution.known import InSpace, Known, Matched
@@ -59,6 +60,7 @@ def copies_of(
     genre: str | None = None,
     *,
     declared: str = "",
+    closed: bool = False,
 ) -> Copies:
     """What an analysis reads of a library, as JSON.
 
@@ -72,6 +74,8 @@ def copies_of(
     declared
         As the battery says: for prompts whose genre neither the user nor the library tells. The
         library need not have it.
+    closed
+        With the discriminants of closed sets.
 
     Raises
     ------
@@ -79,9 +83,9 @@ def copies_of(
         If it is not clear which spaces are meant, or the library names other genres only.
     """
     main, plain = _spaces(library, space)
-    content, enrolled = _in_space(library, main, "")
+    content, enrolled = _in_space(library, main, "", closed)
     if plain is not None:
-        content |= _in_space(library, plain, _SECOND)[0]
+        content |= _in_space(library, plain, _SECOND, closed)[0]
     if genre and genre not in enrolled.stated_genres:
         known = ", ".join(enrolled.stated_genres) or "none"
         raise UsageError(f"the library {enrolled.library} has no genre {genre!r}; it has: {known}")
@@ -115,7 +119,9 @@ def _spaces(library: Library, space: str | None) -> tuple[Space, Space | None]:
     return found[RAW], found[CANONICAL]
 
 
-def _in_space(library: Library, space: Space, suffix: str) -> tuple[dict[str, Any], Enrolled]:
+def _in_space(
+    library: Library, space: Space, suffix: str, closed: bool
+) -> tuple[dict[str, Any], Enrolled]:
     enrolled = Enrolled.of(library, space.digest)
     ratios = Ratios.of(library, space.digest)
     content: dict[str, Any] = {
@@ -127,6 +133,8 @@ def _in_space(library: Library, space: Space, suffix: str) -> tuple[dict[str, An
     }
     if ratios is not None:
         content[f"calibrations{suffix}"] = ratios.to_json()
+    if closed and (found := Closed.of(library, space.digest)) is not None:
+        content[f"closed{suffix}"] = found.to_json()
     return content, enrolled
 
 
@@ -169,4 +177,10 @@ def _read(store: Store, suffix: str) -> InSpace:
     space = Space.from_bytes(file, str(store.path))
     require_space(enrolled, space.digest)
     ratios = copies.get(f"calibrations{suffix}")
-    return InSpace(enrolled, space, None if ratios is None else Ratios.from_json(ratios))
+    closed = copies.get(f"closed{suffix}")
+    return InSpace(
+        enrolled,
+        space,
+        None if ratios is None else Ratios.from_json(ratios),
+        None if closed is None else Closed.from_json(closed),
+    )

@@ -12,6 +12,9 @@ from provenance.findings import (
     BatteryRef,
     Candidate,
     CellCounts,
+    ClosedMember,
+    ClosedSet,
+    ClosedTests,
     Coverage,
     Declaration,
     EffectiveUnits,
@@ -438,6 +441,26 @@ def tree(names: list[str]) -> LibraryMap:
     return LibraryMap(points=points, merges=merges, explained=0.4, bootstrap=200)
 
 
+def closed_set(models: list[str]) -> ClosedSet:
+    return ClosedSet(
+        models=len(models),
+        outputs=24,
+        genre="arithmetic",
+        discriminant="ab" * 32,
+        first=tuple(ClosedMember(name=name, family=name) for name in models[:5]),
+        lead=3.25,
+        tests=ClosedTests(
+            outputs=10,
+            bundles=120,
+            first=99,
+            first_three=117,
+            family=111,
+            as_far_ahead=60,
+            as_far_ahead_first=59,
+        ),
+    )
+
+
 def identified() -> StudyDocument:
     """A suspect that one family of the library does not exclude."""
     models = [f"maker/model-{c}" for c in "abcdefghijkl"]
@@ -457,6 +480,7 @@ def identified() -> StudyDocument:
             )
             for i, name in enumerate(models)
         ),
+        closed_set=closed_set(models),
         population=library(),
         habits=(habit(),),
         map=tree([models[0], "the suspect", *models[1:]]),
@@ -541,6 +565,7 @@ def hostile() -> StudyDocument:
         candidates=tuple(
             Candidate(name=text, version=text, family=text, outputs=5, in_set=True) for text in h
         ),
+        closed_set=closed_set(h),
         population=library(name=h[5], digest=h[0], sources=tuple(h)),
         habits=tuple(habit(name=text, model=h[0], unit=text, quote=text) for text in h),
         map=tree(h),

@@ -12,6 +12,6 @@ saves and loads.
 
 from __future__ import annotations
 
-from provenance.library.discriminant.discriminant import Discriminant, Tested, fit
+from provenance.library.discriminant.discriminant import Discriminant, Trials, fit
 
-__all__ = ["Discriminant", "Tested", "fit"]
+__all__ = ["Discriminant", "Trials", "fit"]

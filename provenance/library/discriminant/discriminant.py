@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -22,7 +22,7 @@ from provenance.library.space.space import NAMED
 from provenance.signatures import blocks, identity, named
 from provenance.signatures.document import Source
 
-__all__ = ["NETWORKS", "Discriminant", "Tested", "fit"]
+__all__ = ["NETWORKS", "Discriminant", "Trials", "fit"]
 
 FORMAT = 1
 NETWORKS = 2  # a third one brings nothing
@@ -31,7 +31,7 @@ Codes = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
+class Trials:
     """How it did on bundles of known models, on prompts that a like one was not fitted on.
 
     Attributes
@@ -54,10 +54,10 @@ class Tested:
     family: NDArray[np.bool_]
     lead: Small
 
-    def of_size(self, n: int) -> Tested:
+    def of_size(self, n: int) -> Trials:
         """The bundles of ``n`` outputs."""
         at = self.outputs == n
-        return Tested(
+        return Trials(
             self.outputs[at], self.model[at], self.rank[at], self.family[at], self.lead[at]
         )
 
@@ -70,7 +70,7 @@ class Discriminant:
     ----------
     view
         "raw" or "canonical".
-    models
+    models, families
         Names, in the order of the columns of `logs`.
     columns
         What inputs are made by.
@@ -79,15 +79,16 @@ class Discriminant:
     tested
         None before it was tested.
     about
-        Kind of prompts, space that it goes with, outputs.
+        What its file says besides: what it goes with, which cases it covers.
     """
 
     view: str
     models: tuple[str, ...]
+    families: tuple[str, ...]
     columns: Columns
     nets: tuple[Kept, ...]
     about: dict[str, Any]
-    tested: Tested | None = None
+    tested: Trials | None = None
 
     @property
     def signatures(self) -> str:
@@ -126,7 +127,7 @@ class Discriminant:
             found += net.logs(rows) / np.float32(len(networks))
         return found
 
-    def with_tests(self, tested: Tested) -> Discriminant:
+    def with_tests(self, tested: Trials) -> Discriminant:
         """The same, with how one like it did."""
         return replace(self, tested=tested)
 
@@ -169,7 +170,8 @@ class Discriminant:
 
 def fit(
     training: Training,
-    models: Iterable[str],
+    models: Sequence[str],
+    families: Sequence[str],
     *,
     rng: np.random.Generator,
     networks: int = NETWORKS,
@@ -182,7 +184,7 @@ def fit(
     ----------
     training
         Outputs of two models or more.
-    models
+    models, families
         Their names, by code.
     rng
         Draws the order of outputs, and where networks begin.
@@ -201,7 +203,9 @@ def fit(
         tell = None if said is None else _part(said, number, len(recipes))
         # What a file gives back is what everything after is judged by.
         nets.append(Kept.of(Net.fitted(rows, training.models, recipe, rng, said=tell)))
-    return Discriminant(training.view, tuple(models), columns, tuple(nets), {**(about or {})})
+    return Discriminant(
+        training.view, tuple(models), tuple(families), columns, tuple(nets), {**(about or {})}
+    )
 
 
 def _part(said: Callable[[int, int], None], number: int, of: int) -> Callable[[int, int], None]:
@@ -226,10 +230,9 @@ def _assembled(head: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Discrim
     )
     tested = None
     if head["tested"]:
-        tested = Tested(*(arrays[f"tested.{part}"] for part in Tested.__slots__))
-    found = Discriminant(
-        head["view"], tuple(map(str, head["models"])), columns, nets, dict(head["about"]), tested
-    )
+        tested = Trials(*(arrays[f"tested.{part}"] for part in Trials.__slots__))
+    models, families = (tuple(map(str, head[part])) for part in ("models", "families"))
+    found = Discriminant(head["view"], models, families, columns, nets, dict(head["about"]), tested)
     _check(found)
     return found
 
@@ -253,6 +256,8 @@ def _check(found: Discriminant) -> None:
     width += sum(len(r.columns) for r in found.columns.reads.values())
     if not found.nets:
         raise ValueError("no net")
+    if len(found.families) != len(found.models):
+        raise ValueError(f"{len(found.families)} families of {len(found.models)} models")
     for net in found.nets:
         shapes = [w.shape for w in net.weights]
         if not shapes or shapes[0][0] != width or shapes[-1][1] != len(found.models):
@@ -273,6 +278,7 @@ def _head(found: Discriminant) -> str:
         "view": found.view,
         "signatures": found.signatures,
         "models": list(found.models),
+        "families": list(found.families),
         "reads": list(found.columns.reads),
         "nets": len(found.nets),
         "tested": found.tested is not None,
@@ -292,5 +298,5 @@ def _arrays(found: Discriminant) -> dict[str, NDArray[Any]]:
             layers = enumerate(getattr(net, part))
             arrays |= {f"net{i}.{part}{k}": w for k, w in layers}
     if found.tested is not None:
-        arrays |= {f"tested.{part}": getattr(found.tested, part) for part in Tested.__slots__}
+        arrays |= {f"tested.{part}": getattr(found.tested, part) for part in Trials.__slots__}
     return arrays

@@ -48,7 +48,7 @@ class Recipe:
     ridge: float
 
 
-# Chosen on inner folds of the prompts of one corpus (`benchmarks/_closed.py`).
+# Chosen with what `columns.COLUMNS` says.
 LINEAR = Recipe(hidden=0, epochs=5, batch=512, rate=0.04, ridge=1e-5)
 NETWORK = Recipe(hidden=128, epochs=6, batch=256, rate=0.01, ridge=3e-6)
 _MOST = 127

@@ -59,6 +59,7 @@ class World:
                 outputs=(12, 24),
                 sizes=SMALL,
                 repeats=1,
+                networks=0,
             )
 
     def text(self, name: str) -> str:

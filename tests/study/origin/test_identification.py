@@ -7,11 +7,13 @@ import zlib
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 import provenance
 from provenance.attribution.holding import Texts, scores_in
 from provenance.attribution.identification import identify
 from provenance.cli.outcome import exit_code
+from provenance.dossier.terminal import summary
 from provenance.errors import BudgetExhausted, UsageError
 from provenance.evidence.store import Store
 from provenance.library.parts import prompt_digest
@@ -111,7 +113,7 @@ def test_a_reformatted_suspect_is_identified_in_the_canonical_view(world):
 
     Above 10 a ratio may lie for a tenth of strangers and be what it says; here there are 57.
     """
-    inside, misleading, unlike = 0, 0, 0
+    inside, misleading, unlike, ordered = 0, 0, 0, 0
     for u in (0, 2, 5):
         texts = [world.reformatted(t) for t in world.some(f"m{u}", 60, "re")]
         study = world.identify(world.answers(f"m{u}", 60, texts=texts))
@@ -122,7 +124,10 @@ def test_a_reformatted_suspect_is_identified_in_the_canonical_view(world):
         misleading += sum((c.log10_lr or 0) > 1 for c in found.values())
         assert own.log10_lr is None or own.log10_lr > -1
         assert "canonical" in study.document.population.views
+        closed = study.document.closed_set
+        ordered += closed.view == "canonical" and f"m{u}" in [m.name for m in closed.first[:3]]
     assert unlike == 3
+    assert ordered >= 2
     assert inside >= 2
     assert misleading <= 1
 
@@ -163,11 +168,50 @@ def test_too_few_outputs_and_none_at_all(world):
     assert silent.unanswered == ("reference",)
 
 
+def test_one_output_is_enough_to_say_which_it_would_be(world):
+    study = world.identify(world.answers("m1", 1))
+    assert study.verdict.label == "inconclusive"
+    assert study.verdict.reasons[0].code == "too_few_outputs"
+    closed = study.document.closed_set
+    assert closed is not None
+    assert (closed.models, closed.outputs, closed.view) == (UNITS, 1, "raw")
+    assert closed.tests is not None
+    assert closed.tests.outputs == 1
+    assert closed.tests.bundles == 2 * 5 * UNITS
+
+
+def test_the_order_of_a_closed_set_is_that_of_its_tests(world):
+    """Unit: a bundle of 30 new outputs, one a model; 20 of them, and the first of each is right at
+    the rate that was tested, within what 20 bundles show (binomial, 1 in 1,000)."""
+    study = world.identify(world.answers("m3"))
+    tests = study.document.closed_set.tests
+    assert (tests.outputs, study.document.closed_set.outputs) == (30, 100)
+    with Store.open(study.store) as store:
+        closed = read_copies(store).main.closed
+    assert closed is not None
+    right = 0
+    for u in range(UNITS):
+        own = closed.found[0].logs(world.some(f"m{u}", 30, "new")).sum(axis=0)
+        right += int(own.argmax()) == closed.found[0].models.index(f"m{u}")
+    assert binom.cdf(right, UNITS, tests.first / tests.bundles) > 0.001
+    line = summary(study.document, width=80, color=False, dossier=None)
+    assert "If it is one of these 20 models: m3 fits best" in " ".join(line.split())
+
+
+def test_where_every_model_was_rejected_nothing_is_put_in_order(world):
+    study = world.identify(world.answers("stranger"))
+    assert study.verdict.label == "none_of_these"
+    closed = study.document.closed_set
+    assert closed is not None
+    assert (closed.why_not, closed.first, closed.tests) == ("none_of_these", (), None)
+
+
 def test_identify_is_recomputed_by_verify_and_notices_a_touched_copy(world):
     study = world.identify(world.answers("m5"), formats=["md", "json"])
     assert provenance.verify(study.store).ok
     again = provenance.analyse(study.store)
     assert again.verdict == study.verdict
+    assert again.closed_set == study.document.closed_set
     copy = study.store / "copies" / "population.json"
     copy.write_bytes(copy.read_bytes().replace(b'"m5"', b'"m6"', 1))
     assert not provenance.verify(study.store).ok

@@ -1,0 +1,78 @@
+"""Which model of the library it would be, if it is one of them."""
+
+from __future__ import annotations
+
+from provenance.dossier import wording
+from provenance.dossier.blocks import Block, Column, Heading, Paragraph, Table
+from provenance.dossier.numbers import UNKNOWN, count, counted, percent
+from provenance.findings import ClosedSet, ClosedTests, StudyDocument
+
+_COLUMNS = (Column("Place", "number", 0), Column("Model", "code", 2), Column("Family", "code", 1.2))
+
+
+def closed(document: StudyDocument) -> list[Block]:
+    """The order of a closed set, and how often such an order was right."""
+    found = document.closed_set
+    if found is None:
+        return []
+    blocks: list[Block] = [Heading("If it is one of these models")]
+    if not found.first:
+        why = wording.sentence(wording.WHY_NOT, found.why_not or "")
+        return [*blocks, Paragraph(f"No order is given. {why}")]
+    rows = tuple(
+        (str(i + 1), member.name, member.family or UNKNOWN) for i, member in enumerate(found.first)
+    )
+    caption = (
+        f"Which of {counted(found.models, 'model')} of the library the suspect's "
+        f"{counted(found.outputs, 'output')} fit best, in order."
+    )
+    blocks.append(Table(caption, _COLUMNS, rows))
+    if found.tests is not None:
+        blocks.append(Paragraph(tests(found.tests)))
+    blocks.append(
+        Paragraph(
+            "The order takes for granted that the suspect is one of these models, each as likely "
+            "as the others beforehand. Whether it is one of them is what the p-values are about; "
+            "a model outside the library has a first place here, too. The tests are of the "
+            "recordings that the models are known by: another host or date can cost places.",
+            small=True,
+        )
+    )
+    return blocks
+
+
+def tests(t: ClosedTests) -> str:
+    """How often such an order was right."""
+    said = (
+        f"Tested on {counted(t.bundles, 'bundle')} of {counted(t.outputs, 'output')} of these "
+        "models, on other prompts, with half of the outputs to learn from: the true model came "
+        f"first in {_share(t.first, t.bundles)}, among the first three in "
+        f"{_share(t.first_three, t.bundles)}; one of its family came first in "
+        f"{_share(t.family, t.bundles)}."
+    )
+    if not t.as_far_ahead:
+        return f"{said} In none of them the first was as far ahead an output as here."
+    return (
+        f"{said} Where the first was as far ahead an output as here, or further, it was the true "
+        f"one in {count(t.as_far_ahead_first)} of {counted(t.as_far_ahead, 'bundle')}."
+    )
+
+
+def line(found: ClosedSet) -> str | None:
+    """The same in one sentence, for a terminal; None where there is no order."""
+    if not found.first:
+        return None
+    names = [member.name for member in found.first[:3]]
+    said = f"If it is one of these {found.models:,} models: {names[0]} fits best"
+    said += f", then {' and '.join(names[1:])}" if names[1:] else ""
+    if found.tests is None:
+        return f"{said}."
+    t = found.tests
+    return (
+        f"{said}. Of known bundles of {counted(t.outputs, 'output')} the first place was right in "
+        f"{percent(t.first / t.bundles)}."
+    )
+
+
+def _share(n: int, of: int) -> str:
+    return f"{count(n)} ({percent(n / of)})"
