@@ -28,7 +28,8 @@ from _pairs import (
 )
 
 from provenance.library.space import Sizes, Space, fit
-from provenance.library.space.channels import Channel, fit_channel
+from provenance.library.space.channels import Channel
+from provenance.library.space.fitting import channel_of
 from provenance.library.space.space import HASHED, NAMED
 from provenance.signatures import named
 
@@ -91,17 +92,7 @@ def _families() -> dict[str, tuple[str, ...]]:
 def _channels(data: Corpus, train: np.ndarray) -> dict[str, Channel]:
     sizes, training = Sizes(), data.training.only(train)
     return {
-        name: fit_channel(
-            training.counts[name],
-            training.columns[name],
-            training.models,
-            keep=sizes.columns // (4 if name == "line_types" else 1),
-            rank=sizes.rank,
-            between=sizes.between,
-            sample=sizes.sample,
-            telling=sizes.telling,
-            rng=np.random.default_rng(0),
-        )
+        name: channel_of(training, name, sizes=sizes, rng=np.random.default_rng(0))
         for name in HASHED
     }
 

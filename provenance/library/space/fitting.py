@@ -26,7 +26,7 @@ from provenance.signatures import blocks, named
 if TYPE_CHECKING:
     from provenance.library.space.channels import Sparse
 
-__all__ = ["Labelled", "Sizes", "Training", "fit", "read"]
+__all__ = ["Labelled", "Sizes", "Training", "channel_of", "fit", "read"]
 
 FEWEST_UNITS = 6
 _RARE = 5  # documents that a column must occur in to be considered
@@ -154,6 +154,21 @@ def read(documents: Iterable[Labelled], *, view: str = "raw") -> Training:
     return Training(stacked, columns, np.concatenate(measures), codes.astype(np.int64), units, view)
 
 
+def channel_of(training: Training, name: str, *, sizes: Sizes, rng: np.random.Generator) -> Channel:
+    """The channel of one hashed signature, fitted on all documents of ``training``."""
+    return fit_channel(
+        training.counts[name],
+        training.columns[name],
+        training.models,
+        keep=sizes.columns // (4 if name == "line_types" else 1),
+        rank=sizes.rank,
+        between=sizes.between,
+        sample=sizes.sample,
+        rng=rng,
+        telling=sizes.telling,
+    )
+
+
 def fit(
     training: Training,
     *,
@@ -194,20 +209,7 @@ def fit(
             f"a space needs models of {FEWEST_UNITS} units or more, found {n_units}: add models, "
             "or give them units (see the relations file)"
         )
-    channels = {
-        name: fit_channel(
-            training.counts[name],
-            training.columns[name],
-            training.models,
-            keep=sizes.columns // (4 if name == "line_types" else 1),
-            rank=sizes.rank,
-            between=sizes.between,
-            sample=sizes.sample,
-            rng=rng,
-            telling=sizes.telling,
-        )
-        for name in training.counts
-    }
+    channels = {name: channel_of(training, name, sizes=sizes, rng=rng) for name in training.counts}
     # What a file gives back is what everything after is fitted on.
     channels = {n: replace(c, projection=halved(c.projection)) for n, c in channels.items()}
     coordinates = _coordinates(training, channels)
