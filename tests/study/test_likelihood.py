@@ -155,6 +155,12 @@ def test_an_anchor_needs_no_weights_and_is_not_scored(sides, tmp_path):
 @pytest.mark.slow
 @pytest.mark.xdist_group("local")
 def test_a_lower_temperature_of_a_real_model_reads_as_sharper(tmp_path, smollm2_path):
+    """Null: one deployment; unit: a pair of answers in its block; exact over swaps of ten pairs.
+
+    Estimand: log p + H under the reference's weights, about 0 for its own draws and 1.1 nats a
+    token above at temperature 0.4: six seeds out of six read "sharper". It breaks if texts are
+    scored at another temperature than 1, or beside another prompt than they answered.
+    """
     pytest.importorskip("torch")
     base = f"transformers:{smollm2_path},dtype=float32"
     probes = "".join(
@@ -164,8 +170,8 @@ id = "open-{i}"
 family = "open"
 version = 1
 messages = [{{role = "user", content = "{text}"}}]
-max_visible_tokens = 16
-draws = 6
+max_visible_tokens = 8
+draws = 5
 rationale = "For tests."
 source = "none"
 """
@@ -174,7 +180,7 @@ source = "none"
     (tmp_path / "b.toml").write_text(f'name = "open"\n{probes}', encoding="utf-8")
     done = compare(
         base,
-        f"{base},temperature=0.6",
+        f"{base},temperature=0.4",
         battery=str(tmp_path / "b.toml"),
         seed=7,
         formats=[],
