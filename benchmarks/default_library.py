@@ -32,6 +32,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from relations import CORPORA, convert
 
 from provenance.attribution import populations
+from provenance.attribution.closed_fit import FOLDER
 from provenance.attribution.habits import Habits
 from provenance.library.parts import prompt_digest
 from provenance.library.population import Library, Output, Recorded
@@ -119,7 +120,7 @@ def ship(library: Library, out: Path) -> None:
             file = Path(scratch) / f"{digest[:12]}.parquet"
             export(library, file, space=digest)
             take(made, file)
-    for part in ("spaces", "calibrations"):
+    for part in ("spaces", "calibrations", FOLDER):
         shutil.copytree(library.path / part, out / part, dirs_exist_ok=True)
     Habits.of(library)
     shutil.copy(library.path / "habits.json", out)
@@ -182,6 +183,7 @@ def main() -> int:
                 view=view,
                 outputs=OUTPUTS,
                 sizes=SIZES,
+                networks=0,  # with two networks files are ten times as large
                 about={"seed": SEED},
                 say=say,
             )

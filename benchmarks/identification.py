@@ -8,8 +8,9 @@ keeps. Within each genre that has models enough:
 coverage      suspects are outputs on prompts of parts 2 and 3, the bundles behind the p-values
               come from parts 0 and 1, enrolled are parts 4 to 7 without what the space was fitted
               on: the share of sets that hold the suspect's own model, at several levels
-strangers     the same suspects with all models of their unit taken out of the library: the share
-              of sets that are not empty, measured, beside what `identify` itself says of them
+strangers     the same suspects with all models of their unit taken out of the library, and what
+              parts the models learnt without them: the share of sets that are not empty, measured,
+              beside what `identify` itself says of them
 re-formatted  the same suspects after a gateway (lower case, no Markdown, no blank lines)
 controls      one constant answer, docstrings of the standard library (human text), each model's
               words in random order, and answers drawn from all models at random: the share of sets
@@ -26,18 +27,24 @@ import json
 import re
 import sys
 import sysconfig
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from provenance.attribution.calibration import Scope
 from provenance.attribution.candidates import weigh
+from provenance.attribution.closed_fit import fit_closed
+from provenance.attribution.closed_set import Closed
+from provenance.attribution.compared import Suspect, View
 from provenance.attribution.enrolled import Enrolled
+from provenance.attribution.gathering import gather
 from provenance.attribution.holding import Texts, scores_in
-from provenance.attribution.identification import Identification, Suspect, View, identify
+from provenance.attribution.identification import Identification, identify
 from provenance.attribution.known import InSpace, Known
+from provenance.attribution.origin import margins_of
 from provenance.attribution.ratios import Ratios, Told
 from provenance.library.population import Library, Output
 from provenance.transcript import Completion
@@ -46,6 +53,7 @@ RESULTS = Path(__file__).parent / "results" / "identification.json"
 LEVELS = (0.05, 0.1, 0.2)
 OUTPUTS = 20
 SUSPECTS = (2, 3)
+Learnt = Mapping[str, Mapping[str, Closed | None]]
 
 
 def reformatted(text: str) -> str:
@@ -76,7 +84,13 @@ def docstrings(most: int) -> list[str]:
 def known_of(library: Library) -> Known:
     spaces = sorted(map(library.space, library.spaces()), key=lambda s: s.view != "raw")
     sides = [
-        InSpace(Enrolled.of(library, s.digest), s, Ratios.of(library, s.digest)) for s in spaces
+        InSpace(
+            Enrolled.of(library, s.digest),
+            s,
+            Ratios.of(library, s.digest),
+            Closed.of(library, s.digest),
+        )
+        for s in spaces
     ]
     return Known(main=sides[0], plain=sides[1] if len(sides) > 1 else None)
 
@@ -96,16 +110,18 @@ def without_suspects(known: Known) -> Known:
     return replace(known, main=main, plain=cut(known.plain))
 
 
-def suspect_of(texts: Sequence[str], known: Known) -> tuple[Suspect, Suspect | None]:
+def suspect_of(texts: Sequence[str], known: Known) -> tuple[View, View | None]:
     """In both spaces; its prompts are nobody else's."""
     made = Texts(
         tuple(Completion(text=t) for t in texts), tuple(f"x{i}" for i in range(len(texts)))
     )
     parts = np.arange(len(texts)) % 8
+    genre = known.main.enrolled.models[0].genre
 
-    def place(side: InSpace) -> Suspect:
+    def place(side: InSpace) -> View:
         rows = np.asarray(side.space.rows(made.completions), dtype=np.float64)
-        return Suspect(rows, parts, frozenset(made.prompts), made.prompts, made.laid_out())
+        own = Suspect(rows, parts, frozenset(made.prompts), made.prompts, made.laid_out())
+        return View(own, side.enrolled, scores_in(side.space), margins_of(side, genre, made))
 
     return place(known.main), None if known.plain is None else place(known.plain)
 
@@ -114,22 +130,43 @@ def told(texts: Sequence[str], genre: str) -> Told:
     return Told.of([Completion(text=t) for t in texts], genre)
 
 
-def ask(
-    suspect: tuple[Suspect, Suspect | None], known: Known, alpha: float
-) -> Identification | None:
+def ask(suspect: tuple[View, View | None], alpha: float) -> Identification | None:
     raw, plain = suspect
-    view = None
-    if plain is not None and known.plain is not None:
-        view = View(plain, known.plain.enrolled, scores_in(known.plain.space))
-    rng = np.random.default_rng(3)
-    enrolled = known.main.enrolled
-    return identify(raw, enrolled, scores_in(known.main.space), alpha=alpha, rng=rng, plain=view)
+    return identify(
+        raw.suspect,
+        raw.enrolled,
+        raw.scores,
+        alpha=alpha,
+        rng=np.random.default_rng(3),
+        margins=raw.margins,
+        plain=plain,
+    )
 
 
-def without_unit(known: Known, unit: str) -> Known:
+def learnt_without(library: Library, genre: str, view: str) -> dict[str, Closed | None]:
+    """By unit: what parts the other models."""
+    bundles = [b for b in library.bundles() if b.genre == genre]
+    population = gather(library, bundles=bundles, view=view, rng=np.random.default_rng(0))
+    made: dict[str, Closed | None] = {}
+    for unit in population.unit_names:
+        kinds = tuple(genre if u != unit else "" for u in population.units)
+        about = {"scope": Scope(genres=(genre,)).model_dump(mode="json")}
+        found = fit_closed(
+            replace(population, kinds=kinds),
+            genre,
+            rng=np.random.default_rng(1),
+            networks=0,
+            about=about,
+        )
+        made[unit] = None if isinstance(found, str) else Closed(found.both)
+    return made
+
+
+def without_unit(known: Known, unit: str, learnt: Learnt) -> Known:
     def cut(side: InSpace) -> InSpace:
         kept = tuple(m for m in side.enrolled.models if m.unit != unit)
-        return replace(side, enrolled=replace(side.enrolled, models=kept))
+        closed = learnt[side.view][unit]
+        return replace(side, enrolled=replace(side.enrolled, models=kept), closed=closed)
 
     plain = None if known.plain is None else cut(known.plain)
     return replace(known, main=cut(known.main), plain=plain)
@@ -148,15 +185,18 @@ def measured(
             drawn[model.name] = [own[i].output for i in chosen]
     place = {m.name: i for i, m in enumerate(models)}
     rows: dict[str, Any] = {"models": len(models), "suspects": len(drawn), "outputs": OUTPUTS}
-    placed = {name: suspect_of(texts, known) for name, texts in drawn.items()}
-    changed = {
-        name: suspect_of(list(map(reformatted, texts)), known) for name, texts in drawn.items()
-    }
-    for title, suspects in (("as they are", placed), ("re-formatted", changed)):
+    views = [side.view for side in (known.main, known.plain) if side is not None]
+    learnt = {view: learnt_without(library, genre, view) for view in views}
+    unit = {name: models[i].unit for name, i in place.items()}
+    without = {u: without_unit(known, u, learnt) for u in sorted(set(unit.values()))}
+    changed = {name: list(map(reformatted, texts)) for name, texts in drawn.items()}
+    for title, own in (("as they are", drawn), ("re-formatted", changed)):
+        suspects = {name: suspect_of(texts, known) for name, texts in own.items()}
+        strange = {name: suspect_of(texts, without[unit[name]]) for name, texts in own.items()}
         for alpha in LEVELS:
             inside, sizes, one_unit, strangers, said = 0, [], 0, 0, []
             for name, suspect in suspects.items():
-                found = ask(suspect, known, alpha)
+                found = ask(suspect, alpha)
                 assert found is not None
                 inside += bool(found.found.included[place[name]])
                 members = np.flatnonzero(found.found.included)
@@ -164,8 +204,7 @@ def measured(
                 one_unit += len({models[i].unit for i in members}) == 1
                 if found.inclusion is not None:
                     said.append(found.inclusion.rate)
-                cut = without_unit(known, models[place[name]].unit)
-                alone = ask(suspect, cut, alpha)
+                alone = ask(strange[name], alpha)
                 assert alone is not None
                 strangers += bool(alone.found.included.any())
             n = len(suspects)
@@ -191,7 +230,7 @@ def _ratios(suspects: Any, drawn: Any, known: Known, genre: str, place: dict[str
     own, others, abstained = [], [], 0
     models = known.main.enrolled.models
     for name, suspect in suspects.items():
-        found = ask(suspect, known, 0.05)
+        found = ask(suspect, 0.05)
         weighed = weigh(found, known, told(drawn[name], genre))
         for i, ratio in weighed.items():
             if ratio.log10_lr is None:
@@ -230,7 +269,7 @@ def _controls(drawn: Any, known: Known, genre: str, rng: np.random.Generator) ->
     for name, bundles in cases.items():
         sets, largest, above = 0, -9.0, 0
         for texts in bundles:
-            found = ask(suspect_of(texts, known), known, 0.05)
+            found = ask(suspect_of(texts, known), 0.05)
             assert found is not None
             sets += bool(found.found.included.any())
             ratios = weigh(found, known, told(texts, genre)).values()

@@ -44,7 +44,8 @@ TASKS = {
 import numpy as np
 from types import SimpleNamespace
 from provenance.attribution.enrolled import Enrolled
-from provenance.attribution.identification import Suspect, identify
+from provenance.attribution.compared import Suspect
+from provenance.attribution.identification import identify
 from provenance.attribution.same_source import scores
 e = Enrolled.of(library)
 d = e.mean.shape[-1]

@@ -40,9 +40,10 @@ from identification import docstrings, known_of, suspect_of, without_unit
 import provenance
 from provenance.attribution import populations
 from provenance.attribution.answered import Answered, Battery
+from provenance.attribution.compared import View, own_parts
 from provenance.attribution.gathering import gather
 from provenance.attribution.holding import Texts, scores_in
-from provenance.attribution.identification import View, identify, own_parts
+from provenance.attribution.identification import identify
 from provenance.attribution.known_pairs import score_pairs
 from provenance.attribution.likeness import likeness
 from provenance.attribution.matched import likenesses

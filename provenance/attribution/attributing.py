@@ -13,9 +13,9 @@ from typing import Any
 from provenance import __version__
 from provenance.attribution import conduct, describe
 from provenance.attribution.calibration import Assessed
+from provenance.attribution.compared import FEWEST
 from provenance.attribution.habits import between, rates
 from provenance.attribution.holding import Texts, covered, outdated, population_of
-from provenance.attribution.identification import FEWEST
 from provenance.attribution.itself import itself_reasons
 from provenance.attribution.known import Known
 from provenance.attribution.likeness import Likeness

@@ -3,7 +3,7 @@
 The question that a closed set asks, beside the open set of `identification`: it needs one output
 where that needs ten, and it takes for granted what that tests. The order comes from a discriminant
 (`library.discriminant`); how often such an order was right was measured on bundles of known models,
-on other prompts, with discriminants of half the size (`closed_fit`).
+on other prompts (`closed_fit`).
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from provenance.attribution.calibration import Case, Scope
-from provenance.attribution.closed_fit import FOLDER, SIZES
+from provenance.attribution.closed_fit import FOLDER, HALVES, SIZES, Halves
+from provenance.attribution.compared import Suspect
 from provenance.attribution.enrolled import Enrolled
-from provenance.attribution.identification import Suspect
 from provenance.attribution.layouts import CANONICAL, RAW, unlike
 from provenance.attribution.ratios import Told
 from provenance.errors import UsageError
@@ -36,7 +36,7 @@ _SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The discriminants of one space, one a kind of prompts, in the order of their files."""
+    """The discriminants of one space, two a kind of prompts, in the order of their files."""
 
     found: tuple[Discriminant, ...]
 
@@ -53,7 +53,7 @@ class Closed:
                 one = Discriminant.load(path)
             except UsageError:
                 continue
-            if scope_of(one).space == space:
+            if _scope(one).space == space:
                 found.append(one)
         return cls(tuple(found)) if found else None
 
@@ -67,27 +67,40 @@ class Closed:
         files = map(base64.b64decode, content["files"])
         return cls(tuple(Discriminant.from_bytes(file) for file in files))
 
-    def covering(self, genre: str) -> Discriminant | None:
-        """The first one whose models answered this genre; None where there is none."""
-        covers = (d for d in self.found if genre in (scope_of(d).genres or (genre,)))
-        return next(covers, None)
+    def pairs(self) -> list[Halves]:
+        """The two of each kind of prompts."""
+        made = []
+        for one in self.found:
+            if one.about["half"] == HALVES[0]:
+                rest = (d for d in self.found if d.about == one.about | {"half": HALVES[1]})
+                other = next((d for d in rest if d.models == one.models), None)
+                made += [] if other is None else [Halves(one, other)]
+        return made
+
+    def covering(self, genre: str) -> Halves | None:
+        """The first whose models answered this genre; None where there is none."""
+        return next((h for h in self.pairs() if genre in (scope_of(h).genres or (genre,))), None)
 
 
-def scope_of(found: Discriminant) -> Scope:
-    """Which cases it was tested on."""
+def scope_of(found: Halves) -> Scope:
+    """Which cases they were tested on."""
+    return _scope(found.enrolled)
+
+
+def _scope(found: Discriminant) -> Scope:
     return Scope.model_validate(found.about["scope"])
 
 
-def summary(found: Discriminant) -> dict[str, Any]:
-    """What it is and how its like did, by the number of outputs of a bundle."""
+def summary(found: Halves) -> dict[str, Any]:
+    """What they are and how they did, by the number of outputs of a bundle."""
     tested = found.tested
-    sizes = [] if tested is None else [n for n in SIZES if (tested.outputs == n).any()]
+    sizes = [n for n in SIZES if (tested.outputs == n).any()]
     return {
-        "digest": found.digest,
-        "view": found.view,
+        "digests": [d.digest for d in found.both],
+        "view": found.enrolled.view,
         "genres": list(scope_of(found).genres),
         "models": len(found.models),
-        "tests": [] if tested is None else [_counts(tested.of_size(n), n) for n in sizes],
+        "tests": [_counts(tested.of_size(n), n) for n in sizes],
     }
 
 
@@ -96,8 +109,7 @@ def unlike_formats(suspect: Suspect, enrolled: Enrolled) -> dict[str, bool]:
     every = tuple(range(PARTS))
     theirs = [enrolled.formats_of(m.sessions, every) for m in enrolled.models]
     strange = unlike([suspect.formats_of(every)], theirs)[0]
-    names = [f"{m.name}@{m.version}" if m.version else m.name for m in enrolled.models]
-    return dict(zip(names, strange.tolist(), strict=True))
+    return dict(zip((m.called for m in enrolled.models), strange.tolist(), strict=True))
 
 
 def closed_set(
@@ -160,17 +172,17 @@ def closed_set(
     return _in_order(found, _totals(found, texts), texts, told)
 
 
-def _of(closed: Closed | None, genre: str) -> Discriminant | None:
+def _of(closed: Closed | None, genre: str) -> Halves | None:
     return None if closed is None else closed.covering(genre)
 
 
-def _totals(found: Discriminant, texts: Sequence[Source]) -> NDArray[np.float64]:
+def _totals(found: Halves, texts: Sequence[Source]) -> NDArray[np.float64]:
     total: NDArray[np.float64] = found.logs(texts).sum(axis=0, dtype=np.float64)
     return total
 
 
 def _in_order(
-    found: Discriminant, total: NDArray[np.float64], texts: Sequence[Source], told: Told
+    found: Halves, total: NDArray[np.float64], texts: Sequence[Source], told: Told
 ) -> ClosedSet:
     order = np.argsort(-total, kind="stable")
     lead = float(total[order[0]] - total[order[1]])
@@ -178,23 +190,23 @@ def _in_order(
         models=len(found.models),
         outputs=len(texts),
         genre=told.genre or None,
-        view=found.view,
-        discriminant=found.digest,
+        view=found.enrolled.view,
+        discriminants=tuple(d.digest for d in found.both),
         first=tuple(
-            ClosedMember(name=found.models[i], family=found.families[i])
+            ClosedMember(name=found.models[i], family=found.enrolled.families[i])
             for i in order[:_SHOWN].tolist()
         ),
         lead=lead,
-        tests=None if found.tested is None else _tests(found.tested, len(texts), lead),
+        tests=_tests(found.tested, len(texts), lead),
     )
 
 
-def _withheld(found: Discriminant, why_not: str, outputs: int) -> ClosedSet:
+def _withheld(found: Halves, why_not: str, outputs: int) -> ClosedSet:
     return ClosedSet(
         models=len(found.models),
         outputs=outputs,
-        view=found.view,
-        discriminant=found.digest,
+        view=found.enrolled.view,
+        discriminants=tuple(d.digest for d in found.both),
         why_not=why_not,
     )
 

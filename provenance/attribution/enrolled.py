@@ -48,6 +48,11 @@ class EnrolledModel:
     sessions: tuple[int, ...]
     genre: str = ""
 
+    @property
+    def called(self) -> str:
+        """``name`` or ``name@version``."""
+        return f"{self.name}@{self.version}" if self.version else self.name
+
 
 @dataclass(frozen=True, slots=True)
 class Enrolled:

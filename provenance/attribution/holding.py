@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from provenance.attribution.answered import FEWEST_PROMPTS
-from provenance.attribution.identification import Scores, Suspect
+from provenance.attribution.compared import Scores, Suspect
 from provenance.attribution.known import Known
 from provenance.battery import Cell
 from provenance.findings import Coverage, Population

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from provenance.attribution import neighbourhood
+from provenance.attribution.compared import Suspect
 from provenance.attribution.enrolled import Enrolled
-from provenance.attribution.identification import Suspect
 from provenance.findings import LibraryMap, MapPoint, Merge
 from provenance.library.parts import PARTS
 

@@ -12,11 +12,21 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Inclusion", "OpenSet", "either", "false_inclusion", "needed", "open_set"]
+__all__ = [
+    "Inclusion",
+    "OpenSet",
+    "Tables",
+    "either",
+    "false_inclusion",
+    "fixed",
+    "needed",
+    "open_set",
+]
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -156,34 +166,48 @@ def either(first: OpenSet, second: OpenSet, unlike: Flags, *, alpha: float) -> O
     return OpenSet(p_values, included, first.calibration, first.decidable, first.per_model)
 
 
+class Tables(Protocol):
+    """Scores as they are in a library that consists of some models only."""
+
+    def __call__(self, outside: Flags) -> tuple[Floats, Floats]:
+        """Of held-out bundles, and of each model against itself, for the models that are left.
+
+        Shapes (bundles, models left) and (models left,); NaN where there is none.
+        """
+
+
+def fixed(cross: Floats, own: Floats) -> Tables:
+    """Tables of scores that do not hang on who else is in the library.
+
+    ``cross``: shape (bundles, models); ``own``: as in `open_set`.
+    """
+    return lambda outside: (cross[:, outside], own[outside])
+
+
 def false_inclusion(
-    cross: Floats,
+    tables: Tables,
     rows: NDArray[np.int64],
-    own: Floats,
     units: Sequence[Hashable],
     *,
     alpha: float,
-    plain: tuple[Floats, Floats, Flags] | None = None,
+    plain: tuple[Tables, Flags] | None = None,
 ) -> Inclusion | None:
     """Leave units out in turn: what a maker outside the library would see.
 
     Parameters
     ----------
-    cross
-        Shape (bundles, models): score of held-out bundles against the enrolled outputs of model j;
-        NaN where those are missing.
+    tables
+        Scores of held-out bundles, in the order of ``rows``, and of models against themselves.
     rows
         Shape (bundles,): which model each bundle is of.
-    own
-        Shape (models,): as in `open_set`.
     units
         The unit (family, or families of one maker) of each model; all models of a unit leave the
         library and the calibration together.
     alpha
         As in `open_set`; p-values are pooled.
     plain
-        ``cross`` and ``own`` in the canonical view, and which pairs are of unlike format, for
-        tests that take `either`.
+        The same in the canonical view, and which pairs are of unlike format, shape (bundles,
+        models), for tests that take `either`.
 
     Returns
     -------
@@ -197,19 +221,19 @@ def false_inclusion(
     sizes: list[int] = []
     for code in dict.fromkeys(unit[rows].tolist()):
         outside = unit != code
-        calibration = _sorted(own[outside])
+        cross, own = tables(outside)
+        calibration = _sorted(own)
         if len(calibration) < needed(alpha):
             return None
-        hits = []
-        for i in np.flatnonzero(unit[rows] == code):
-            p = _p_values(cross[i, outside], calibration)
-            if plain is not None:
-                second = _p_values(plain[0][i, outside], _sorted(plain[1][outside]))
-                p = np.where(plain[2][i, outside], np.fmax(p, second), p)
-            size = int((p > alpha).sum())
-            hits.append(size > 0)
-            sizes.append(size)
-        rates.append(float(np.mean(hits)))
+        inside = np.flatnonzero(unit[rows] == code)
+        p = np.array([_p_values(cross[i], calibration) for i in inside])
+        if plain is not None:
+            second, own = plain[0](outside)
+            other = np.array([_p_values(second[i], _sorted(own)) for i in inside])
+            p = np.where(plain[1][inside][:, outside], np.fmax(p, other), p)
+        found = (p > alpha).sum(axis=1)
+        sizes += found.tolist()
+        rates.append(float((found > 0).mean()))
     if len(rates) < 2:
         return None
     return Inclusion(

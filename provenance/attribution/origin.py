@@ -16,6 +16,7 @@ from provenance import __version__
 from provenance.attribution import conduct, describe
 from provenance.attribution.candidates import candidates, ordered, propositions, weigh
 from provenance.attribution.closed_set import closed_set, unlike_formats
+from provenance.attribution.compared import FEWEST, Suspect, View, aligned
 from provenance.attribution.enrolled import Enrolled
 from provenance.attribution.habits import shared_habits
 from provenance.attribution.holding import (
@@ -26,17 +27,11 @@ from provenance.attribution.holding import (
     population_of,
     scores_in,
 )
-from provenance.attribution.identification import (
-    FEWEST,
-    Identification,
-    Suspect,
-    View,
-    aligned,
-    identify,
-)
-from provenance.attribution.known import Known
+from provenance.attribution.identification import Identification, identify
+from provenance.attribution.known import InSpace, Known
 from provenance.attribution.layouts import CANONICAL, RAW
 from provenance.attribution.maps import suspect_map
+from provenance.attribution.margins import MOST, Margins
 from provenance.attribution.open_set import OpenSet, needed
 from provenance.attribution.ratios import Ratio, Told
 from provenance.attribution.same_prompts import Placed, identify_matched, place
@@ -63,6 +58,11 @@ Coded = list[tuple[str, dict[str, Any]]]
 _PROMPT_BY_PROMPT = (
     ". A score is the mean over prompts of how alike two answers are, each less the mean answer of "
     "models of other units"
+)
+_MARGINS = (
+    ". A score is how alike two bundles are, and a quarter of how much better an output fits the "
+    f"model than any other of the library, at most {MOST:g} nats; what tells that was learnt from "
+    "other prompts"
 )
 _RELATIVE = ", over what answers of the model itself are expected to have"
 
@@ -98,7 +98,7 @@ def analyse_identification(
     placed: Placed | None = None
     if texts.completions:
         suspect = texts.in_space(known.main.space)
-        plain = _plain(known, texts, suspect)
+        plain = _plain(known, genre, texts, suspect)
         if comparable and known.matched is not None:
             placed = place(texts, known.matched.answered, np.random.default_rng([seed, 23]))
         if placed is not None:
@@ -112,6 +112,7 @@ def analyse_identification(
                 scores_in(known.main.space),
                 alpha=alpha,
                 rng=np.random.default_rng([seed, 20]),
+                margins=margins_of(known.main, genre, texts),
                 plain=plain,
             )
     refused = placed is not None and placed.refused
@@ -212,7 +213,7 @@ def decide(
         }
         return "inconclusive", [("too_few_bundles", values)]
     inside = np.flatnonzero(found.found.included)
-    inside = inside[np.argsort(-found.scores[inside])]
+    inside = inside[np.argsort(-found.shown[inside])]
     members = [enrolled.models[i] for i in inside]
     tried = int(np.sum(~np.isnan(found.scores)))
     outside: Coded = []
@@ -264,11 +265,20 @@ def _map(
     return suspect_map(suspect, enrolled, order, seed)
 
 
-def _plain(known: Known, texts: Texts, suspect: Suspect) -> View | None:
-    if known.plain is None:
+def _plain(known: Known, genre: str, texts: Texts, suspect: Suspect) -> View | None:
+    side = known.plain
+    if side is None:
         return None
-    own = texts.in_space(known.plain.space, suspect.formats)
-    return View(own, known.plain.enrolled, scores_in(known.plain.space))
+    # In the order of the main space, which margins follow, too.
+    side = replace(side, enrolled=aligned(side.enrolled, known.main.enrolled))
+    own = texts.in_space(side.space, suspect.formats)
+    return View(own, side.enrolled, scores_in(side.space), margins_of(side, genre, texts))
+
+
+def margins_of(side: InSpace, genre: str, texts: Texts) -> Margins | None:
+    """What parts the models of a genre, for a suspect's texts; None where that is not known."""
+    found = None if side.closed is None else side.closed.covering(genre)
+    return None if found is None else Margins.of(found.enrolled, texts.completions, side.enrolled)
 
 
 def _closed(
@@ -304,7 +314,7 @@ def _findings(found: Identification | None, alpha: float, known: Known) -> tuple
         Finding(
             name="open_set",
             speaks_to=(NULL,),
-            statistic=float(np.nanmax(found.scores)),
+            statistic=float(np.nanmax(found.tested)),
             p_value=float(np.nanmax(found.found.p_values)),
             alpha=alpha,
             effect=float(np.sum(found.found.included)),
@@ -319,6 +329,7 @@ def _findings(found: Identification | None, alpha: float, known: Known) -> tuple
                 "stand in for it, one a model, pooled over models; the p-value is the largest"
                 + (_PROMPT_BY_PROMPT if found.prompts is not None else "")
                 + (_RELATIVE if found.relative else "")
+                + (_MARGINS if found.margins else "")
             ),
             citation="Vovk, Gammerman & Shafer 2005",
             values={

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from provenance.attribution.calibration import Across, Calibration, Case, Scope
-from provenance.attribution.closed_fit import keep_closed
+from provenance.attribution.closed_fit import Halves, keep_closed
 from provenance.attribution.gathering import Population, Progress, gather
 from provenance.attribution.genres import left_out
 from provenance.attribution.hypotheses import AGAINST, HYPOTHESES, pairs_for
@@ -39,7 +39,6 @@ from provenance.attribution.telling import TELLINGS, Chosen, choose_telling, sco
 from provenance.canonical import canonical_json
 from provenance.errors import UsageError
 from provenance.evidence.files import write_atomically
-from provenance.library.discriminant import Discriminant
 from provenance.library.population import Bundle, Library
 from provenance.library.relations import Relations
 from provenance.library.space import UNUSUAL, Sizes, Space, fit
@@ -95,7 +94,7 @@ class Calibrated:
     unusual: float = UNUSUAL
     telling: float = TELLINGS[0]
     tried: Mapping[float, float] = field(default_factory=dict)
-    closed: Mapping[str, Discriminant | str] = field(default_factory=dict)
+    closed: Mapping[str, Halves | str] = field(default_factory=dict)
 
 
 def calibrate(
@@ -232,7 +231,7 @@ def calibrate(
         # Last: a calibration without its space or profiles would be of no use.
         path = library.path / "calibrations" / f"{calibration.name}.json"
         write_atomically(path, canonical_json(calibration.model_dump(mode="json")))
-    closed: dict[str, Discriminant | str] = {}
+    closed: dict[str, Halves | str] = {}
     if networks is not None:
         closed = keep_closed(
             library,

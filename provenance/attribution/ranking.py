@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from provenance.attribution.compared import FEWEST, Suspect, own_parts
 from provenance.attribution.enrolled import EnrolledModel
 from provenance.attribution.holding import scores_in
-from provenance.attribution.identification import FEWEST, Suspect, own_parts
 from provenance.attribution.likeness import FEWEST as FEWEST_UNRELATED
 from provenance.attribution.likeness import Likeness, likeness
 from provenance.attribution.strands import Case, Sides

@@ -20,7 +20,7 @@ from provenance.attribution.enrolled import Enrolled
 from provenance.attribution.holding import Texts
 from provenance.attribution.identification import Identification
 from provenance.attribution.matched import UNKNOWN, fit_of_prompts, likenesses
-from provenance.attribution.open_set import false_inclusion, open_set
+from provenance.attribution.open_set import false_inclusion, fixed, open_set
 from provenance.library.population import answers
 from provenance.library.sketches import CHANNELS, COUNTED, sketches
 
@@ -218,12 +218,13 @@ def identify_matched(
     inclusion = None
     if len(with_own) >= 2:
         inclusion = false_inclusion(
-            cross[with_own], tried[with_own], own_scores, names, alpha=alpha
+            fixed(cross[with_own], own_scores), tried[with_own], names, alpha=alpha
         )
     counts = np.bincount(own.model, minlength=len(own))
     return Identification(
         found=found,
         scores=scores,
+        tested=scores,
         outputs=tuple(int(counts[k]) for k in order),
         suspect_outputs=placed.outputs,
         comparison="same_prompts",

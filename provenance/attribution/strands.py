@@ -16,8 +16,8 @@ import numpy as np
 from provenance.attribution.beside import Beside, beside_of, matched_ratios
 from provenance.attribution.calibration import Assessed
 from provenance.attribution.change import Change, change_towards
+from provenance.attribution.compared import FEWEST, Suspect
 from provenance.attribution.holding import Texts, scores_in
-from provenance.attribution.identification import FEWEST, Suspect
 from provenance.attribution.known import InSpace, Known
 from provenance.attribution.layouts import unlike
 from provenance.attribution.ratios import Told

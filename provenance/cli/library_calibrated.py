@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from provenance.attribution.calibration import Calibration
+    from provenance.attribution.closed_fit import Halves
     from provenance.attribution.matched_pairs import Matched
     from provenance.attribution.populations import Calibrated
-    from provenance.library.discriminant import Discriminant
     from provenance.library.population import Library
 
 
@@ -53,7 +53,7 @@ def _json(done: Calibrated) -> dict[str, Any]:
     }
 
 
-def _closed_json(found: Discriminant | str) -> dict[str, Any]:
+def _closed_json(found: Halves | str) -> dict[str, Any]:
     from provenance.attribution.closed_set import summary
 
     return {"why_not": found} if isinstance(found, str) else summary(found)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from provenance.attribution.calibration import Calibration
-    from provenance.library.discriminant import Discriminant
+    from provenance.attribution.closed_fit import Halves
     from provenance.library.population import Library
     from provenance.library.space import Space
 
@@ -28,15 +28,16 @@ def calibrations_of(library: Library) -> list[Calibration]:
     return sorted((c for r in found for c in r.calibrations), key=lambda c: c.name)
 
 
-def discriminants_of(library: Library) -> list[Discriminant]:
+def discriminants_of(library: Library) -> list[Halves]:
     """Those of its spaces, which say which model it would be, if it is one of these."""
     from provenance.attribution.closed_set import Closed
 
     found = [c for s in library.spaces() if (c := Closed.of(library, s)) is not None]
-    return sorted((d for c in found for d in c.found), key=lambda d: (d.view != "raw", d.digest))
+    pairs = [h for c in found for h in c.pairs()]
+    return sorted(pairs, key=lambda h: (h.enrolled.view != "raw", h.enrolled.digest))
 
 
-def in_order(found: Discriminant) -> str:
+def in_order(found: Halves) -> str:
     """What one is worth, in a line."""
     from provenance.attribution.closed_set import summary
     from provenance.dossier.numbers import counted, percent
@@ -47,8 +48,8 @@ def in_order(found: Discriminant) -> str:
         f"{percent(t['first'] / t['bundles'])} of bundles of {t['outputs']}" for t in said["tests"]
     )
     return (
-        f"If it is one of {counted(said['models'], 'model')}{named}, {found.view} view: the first "
-        f"place is right in {rates or 'an unknown share'}"
+        f"If it is one of {counted(said['models'], 'model')}{named}, {said['view']} view: the "
+        f"first place is right in {rates or 'an unknown share'}"
     )
 
 

@@ -90,7 +90,7 @@ class ClosedMember(Frozen):
 class ClosedTests(Frozen):
     """How often such an order was right: counts of bundles of ``outputs`` of known models.
 
-    On other prompts, with discriminants of half the size, as many bundles of each model: of
+    On other prompts, with one of the two discriminants, as many bundles of each model: of
     ``bundles`` in how many the true model came ``first`` and among the ``first_three``, and a model
     of its ``family`` came first; how many were ``as_far_ahead``, the lead of the first over the
     second being no smaller an output than the suspect's, and in how many of these the true model
@@ -112,13 +112,14 @@ class ClosedSet(Frozen):
     ``first`` are the models that its outputs fit best, in order; ``lead`` the log likelihood of the
     first over the second in nats, over all ``outputs``, not calibrated. Whether the suspect is one
     of the ``models`` is what the set of candidates is about. ``why_not``: why there is no order.
+    ``discriminants``: their digests.
     """
 
     models: int
     outputs: int
     genre: str | None = None
     view: Literal["raw", "canonical"] = "raw"
-    discriminant: str
+    discriminants: tuple[str, ...]
     first: tuple[ClosedMember, ...] = ()
     lead: float | None = None
     tests: ClosedTests | None = None

@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from provenance.attribution.compared import Suspect, View, own_parts
 from provenance.attribution.enrolled import Enrolled, EnrolledModel
-from provenance.attribution.identification import Suspect, View, identify, own_parts
+from provenance.attribution.identification import identify
 from provenance.errors import EvidenceError
 from provenance.library.parts import PARTS
 from provenance.library.population import Moments

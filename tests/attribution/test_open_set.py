@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from provenance.attribution.open_set import either, false_inclusion, needed, open_set
+from provenance.attribution.open_set import either, false_inclusion, fixed, needed, open_set
 
 
 def test_p_values_are_ranks_among_own_scores() -> None:
@@ -62,14 +62,14 @@ def test_false_inclusion_leaves_whole_units_out() -> None:
         cross[i, i] = rng.normal(0, 1)
         cross[i, i ^ 1] = rng.normal(0, 1)
     rows, own = np.arange(models), np.diag(cross)
-    found = false_inclusion(cross, rows, own, units, alpha=0.05)
+    found = false_inclusion(fixed(cross, own), rows, units, alpha=0.05)
     assert found is not None
     assert found.rate == 0.0
     assert found.mean_size == 0.0
     assert found.units == 15
     assert found.bundles == 30
     assert found.bundle_rate == 0.0
-    alone = false_inclusion(cross, rows, own, list(range(models)), alpha=0.05)
+    alone = false_inclusion(fixed(cross, own), rows, list(range(models)), alpha=0.05)
     assert alone is not None
     assert alone.rate > 0.8
 
@@ -89,7 +89,7 @@ def test_a_large_unit_weighs_more_over_bundles_than_over_units() -> None:
     units = ["large"] * 20 + [f"small-{i}" for i in small] + [f"lone-{i}" for i in lone]
     # Scores of own bundles lie below those that the alike have among each other.
     own = np.full(32, -1.0)
-    found = false_inclusion(cross, np.arange(32), own, units, alpha=0.2)
+    found = false_inclusion(fixed(cross, own), np.arange(32), units, alpha=0.2)
     assert found is not None
     # small-20 is inside large's kind and small-21's, so each gets a set.
     assert found.units == 13
@@ -100,8 +100,8 @@ def test_a_large_unit_weighs_more_over_bundles_than_over_units() -> None:
 def test_false_inclusion_needs_enough_models() -> None:
     cross = np.zeros((10, 10))
     rows, own = np.arange(10), np.zeros(10)
-    assert false_inclusion(cross, rows, own, list(range(10)), alpha=0.01) is None
-    assert false_inclusion(cross[:1, :1], rows[:1], own[:1], ["a"], alpha=0.5) is None
+    assert false_inclusion(fixed(cross, own), rows, list(range(10)), alpha=0.01) is None
+    assert false_inclusion(fixed(cross[:1, :1], own[:1]), rows[:1], ["a"], alpha=0.5) is None
 
 
 def test_a_model_with_bundles_enough_has_p_values_of_its_own() -> None:

@@ -446,7 +446,7 @@ def closed_set(models: list[str]) -> ClosedSet:
         models=len(models),
         outputs=24,
         genre="arithmetic",
-        discriminant="ab" * 32,
+        discriminants=("ab" * 32, "cd" * 32),
         first=tuple(ClosedMember(name=name, family=name) for name in models[:5]),
         lead=3.25,
         tests=ClosedTests(

@@ -12,6 +12,6 @@ saves and loads.
 
 from __future__ import annotations
 
-from provenance.library.discriminant.discriminant import Discriminant, Trials, fit
+from provenance.library.discriminant.discriminant import Discriminant, Standing, Trials, fit
 
-__all__ = ["Discriminant", "Trials", "fit"]
+__all__ = ["Discriminant", "Standing", "Trials", "fit"]

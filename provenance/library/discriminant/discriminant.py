@@ -16,13 +16,14 @@ from provenance.errors import EvidenceError, UsageError
 from provenance.library.arrays import UNREADABLE, digest_of, packed, unpacked
 from provenance.library.discriminant.columns import Columns, Read
 from provenance.library.discriminant.net import LINEAR, NETWORK, Inputs, Kept, Net
+from provenance.library.parts import PARTS
 from provenance.library.space import VIEWS, Training
 from provenance.library.space.channels import measured
 from provenance.library.space.space import NAMED
 from provenance.signatures import blocks, identity, named
 from provenance.signatures.document import Source
 
-__all__ = ["NETWORKS", "Discriminant", "Trials", "fit"]
+__all__ = ["NETWORKS", "Discriminant", "Standing", "Trials", "fit"]
 
 FORMAT = 1
 NETWORKS = 2  # a third one brings nothing
@@ -62,6 +63,22 @@ class Trials:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Log likelihoods of the models' own outputs on the prompts that it was not fitted on.
+
+    Attributes
+    ----------
+    n
+        Shape (models, parts): outputs of each model on each part of the prompts.
+    total
+        Shape (models, parts, models): sums over them of the log likelihood under every model.
+    """
+
+    n: Codes
+    total: Small
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Discriminant:
     """See the package. Make one with `fit`, or `load` one.
@@ -78,6 +95,8 @@ class Discriminant:
         The linear one, then the networks, which count together as much as it.
     tested
         None before it was tested.
+    standing
+        What its models' own outputs look like to it; None before it was tested.
     about
         What its file says besides: what it goes with, which cases it covers.
     """
@@ -89,6 +108,7 @@ class Discriminant:
     nets: tuple[Kept, ...]
     about: dict[str, Any]
     tested: Trials | None = None
+    standing: Standing | None = None
 
     @property
     def signatures(self) -> str:
@@ -127,9 +147,9 @@ class Discriminant:
             found += net.logs(rows) / np.float32(len(networks))
         return found
 
-    def with_tests(self, tested: Trials) -> Discriminant:
-        """The same, with how one like it did."""
-        return replace(self, tested=tested)
+    def with_tests(self, tested: Trials, standing: Standing) -> Discriminant:
+        """The same, with how it did."""
+        return replace(self, tested=tested, standing=standing)
 
     def to_bytes(self) -> bytes:
         """The file's bytes: a zip of arrays, without pickles or dates."""
@@ -228,11 +248,14 @@ def _assembled(head: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Discrim
         Kept(*(tuple(_numbered(arrays, f"net{i}.{part}")) for part in Kept.__slots__))
         for i in range(int(head["nets"]))
     )
-    tested = None
+    tested = standing = None
     if head["tested"]:
         tested = Trials(*(arrays[f"tested.{part}"] for part in Trials.__slots__))
+        standing = Standing(*(arrays[f"standing.{part}"] for part in Standing.__slots__))
     models, families = (tuple(map(str, head[part])) for part in ("models", "families"))
-    found = Discriminant(head["view"], models, families, columns, nets, dict(head["about"]), tested)
+    found = Discriminant(
+        head["view"], models, families, columns, nets, dict(head["about"]), tested, standing
+    )
     _check(found)
     return found
 
@@ -267,6 +290,11 @@ def _check(found: Discriminant) -> None:
         rest = ([v.shape for v in part] for part in (net.scales, net.offsets))
         if any(own != outer for own in rest) or not all(joined):
             raise ValueError("layers that do not fit together")
+    if found.standing is not None:
+        k = len(found.models)
+        n, total = found.standing.n, found.standing.total
+        if n.shape != (k, PARTS) or total.shape != (k, PARTS, k):
+            raise ValueError(f"standing of {total.shape} for {k} models")
     for name, values in _arrays(found).items():
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             raise ValueError(f"{name} holds numbers that are not finite")
@@ -297,6 +325,8 @@ def _arrays(found: Discriminant) -> dict[str, NDArray[Any]]:
         for part in Kept.__slots__:
             layers = enumerate(getattr(net, part))
             arrays |= {f"net{i}.{part}{k}": w for k, w in layers}
+    if found.standing is not None:
+        arrays |= {f"standing.{part}": getattr(found.standing, part) for part in Standing.__slots__}
     if found.tested is not None:
         arrays |= {f"tested.{part}": getattr(found.tested, part) for part in Trials.__slots__}
     return arrays

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from provenance.errors import EvidenceError, UsageError
-from provenance.library.discriminant import Discriminant, Trials, fit
+from provenance.library.discriminant import Discriminant, Standing, Trials, fit
+from provenance.library.parts import PARTS
 from provenance.library.space import Labelled, read
 
 WORDS = [f"w{a}{b}" for a in range(10) for b in "aeiou"]
@@ -52,7 +53,8 @@ def found(training):
             np.array([0, 2]),
             np.array([True, False]),
             np.array([0.5, 1.5], np.float32),
-        )
+        ),
+        Standing(np.ones((4, PARTS), np.int64), np.zeros((4, PARTS, 4), np.float32)),
     )
 
 
@@ -82,6 +84,8 @@ def test_what_comes_back_from_a_file_is_the_same(found, shares, tmp_path):
     assert (back.models, back.families) == (NAMES, FAMILIES)
     assert back.tested is not None
     assert back.tested.of_size(3).rank.tolist() == [2]
+    assert back.standing is not None
+    assert back.standing.total.shape == (4, PARTS, 4)
     some = texts(np.random.default_rng(6), shares["m1"], 5)
     assert np.array_equal(back.logs(some), found.logs(some))
 
@@ -125,6 +129,7 @@ def as_file(values):
         ("net0.offsets0.npy", lambda _: as_file(np.full(4, np.nan, np.float32)), "not finite"),
         ("skeleton.columns.npy", lambda _: as_file(np.zeros(2, np.int64)), "unlike lengths"),
         ("measures.centre.npy", lambda _: as_file(np.zeros(2, np.float32)), "measures instead"),
+        ("standing.n.npy", lambda _: as_file(np.zeros((4, 2), np.int64)), "standing of"),
         ("net0.weights0.npy", lambda _: b"\x93NUMPY\x01\x00pickle", "holds no discriminant"),
     ],
 )

@@ -189,10 +189,11 @@ def test_the_order_of_a_closed_set_is_that_of_its_tests(world):
     with Store.open(study.store) as store:
         closed = read_copies(store).main.closed
     assert closed is not None
+    halves = closed.pairs()[0]
     right = 0
     for u in range(UNITS):
-        own = closed.found[0].logs(world.some(f"m{u}", 30, "new")).sum(axis=0)
-        right += int(own.argmax()) == closed.found[0].models.index(f"m{u}")
+        own = halves.logs(world.some(f"m{u}", 30, "new")).sum(axis=0)
+        right += int(own.argmax()) == halves.models.index(f"m{u}")
     assert binom.cdf(right, UNITS, tests.first / tests.bundles) > 0.001
     line = summary(study.document, width=80, color=False, dossier=None)
     assert "If it is one of these 20 models: m3 fits best" in " ".join(line.split())
