@@ -39,11 +39,11 @@ def closed(folder: Path) -> Rows:
     the 134, so twins of one base are in them as often as they are in the corpus.
 
     *All 280* prompts that no suspect answers: two spaces, each fitted on half of them and enrolled
-    with the other half; *with the discriminant* adds what was learnt from single outputs of just
-    these models (`library.discriminant`, as `identify` has it of a library's own models), which no
-    other task has: it needs the candidates' texts, and says nothing of a model outside the set. All
-    of it, and the weights of the sum, was chosen
-    inside the 280, on disjoint prompts, before it met an answer to the 149.
+    with the other half. *Two discriminants of a half* is what `identify` has of a library's own
+    models (`closed_fit`): it needs their texts, as no other task does, and says nothing of a model
+    outside the set. *With the discriminant* adds one of all 280 to the space's score. All of it,
+    and the weights of the sum, was chosen inside the 280, on disjoint prompts, before it met an
+    answer to the 149.
     """
     data = corpus(folder, CORPUS)
     seen = np.random.default_rng(0).permutation(int(data.prompt.max()) + 1)
@@ -161,10 +161,13 @@ def _with_discriminant(
 ) -> dict[str, Scored]:
     """Fitted on all that may be seen, alone and added to the space's score."""
     logs = np.zeros((len(data.model), len(data.names)), dtype=np.float32)
+    mean = np.zeros_like(logs)
     sources: dict[int, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {n: [] for n in OUTPUTS}
     every = np.arange(len(data.names))
     for fitted, held in (halves, halves[::-1]):
-        _filled(logs, data, fitted, held)
+        found = _learnt(data, fitted)
+        _fill(logs, found, data, held)
+        _fill(mean, found, data, tested)
         inner = _crossed(data, every, _halves(fitted))
         known = _known(data, fitted)
         for n in OUTPUTS:
@@ -176,7 +179,7 @@ def _with_discriminant(
         n: weighed([np.concatenate(s) for s in (own[0], own[1])], np.concatenate(own[2]))
         for n, own in ((n, list(zip(*made, strict=True))) for n, made in sources.items())
     }
-    _filled(logs, data, np.concatenate(halves), tested)
+    _fill(logs, _learnt(data, np.concatenate(halves)), data, tested)
 
     def alone(suspects: Chosen, known: Chosen) -> np.ndarray:
         return _summed(logs, suspects)
@@ -185,15 +188,28 @@ def _with_discriminant(
         one, two = weights[len(next(iter(suspects.values())))]
         return one * _summed(logs, suspects) + two * space(suspects, known)
 
-    return {"discriminant alone": alone, "with the discriminant": added}
+    def of_halves(suspects: Chosen, known: Chosen) -> np.ndarray:
+        return _summed(mean, suspects)
+
+    return {
+        "two discriminants of a half": of_halves,
+        "discriminant alone": alone,
+        "with the discriminant": added,
+    }
 
 
-def _filled(logs: np.ndarray, data: Corpus, fitted: np.ndarray, held: np.ndarray) -> None:
-    train, rest = (np.flatnonzero(np.isin(data.prompt, p)) for p in (fitted, held))
-    found = discriminant.fit(
-        data.training.only(train), data.names, data.names, rng=np.random.default_rng(0)
-    )
-    logs[rest] = found.logs_of(data.training.only(rest))
+def _learnt(data: Corpus, prompts: np.ndarray) -> discriminant.Discriminant:
+    train = np.flatnonzero(np.isin(data.prompt, prompts))
+    rng = np.random.default_rng(0)
+    return discriminant.fit(data.training.only(train), data.names, data.names, rng=rng)
+
+
+def _fill(
+    logs: np.ndarray, found: discriminant.Discriminant, data: Corpus, prompts: np.ndarray
+) -> None:
+    """Add what it says of the outputs to some prompts."""
+    rest = np.flatnonzero(np.isin(data.prompt, prompts))
+    logs[rest] += found.logs_of(data.training.only(rest))
 
 
 def weighed(sources: Sequence[np.ndarray], truth: np.ndarray) -> np.ndarray:

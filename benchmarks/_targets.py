@@ -17,6 +17,9 @@ _SAME_BASE = "same base, other family"
 _FIXED, _AT_FIXED = ", weight of the unusual 1.2", "  with the weight of the unusual fixed"
 _TWO = "ours, two draws enrolled"
 _BOTH = "with the discriminant, 91 of them"
+_HALVES = "two discriminants of a half, 91 of them"
+_IDENTIFY = "  as identify has it: two discriminants of a half"
+_WHOLE = "  one of all 280, with the space"
 TARGETS: tuple[tuple[str, str, str, float, str, str], ...] = (
     ("same", "raw, 25", "tpr", 0.55, ", 25", f"{_SAME}, 25 outputs: TPR at 1% FPR"),
     ("same", f"raw, 25{_FIXED}", "tpr", 0.55, ", 25", _AT_FIXED),
@@ -55,15 +58,16 @@ TARGETS: tuple[tuple[str, str, str, float, str, str], ...] = (
     ),
     ("matched", "ours, 10 probes", "auc", 0.99, "cosine, 10 probes", "matched, 10 probes: AUC"),
     ("closed", "91 of them, 1", "top1", 0.30, "91 of them, 1", "closed set of 91, 1 output"),
-    ("closed", f"{_BOTH}, 1", "top1", 0.30, "91 of them, 1", "  all 280, with the discriminant"),
+    ("closed", f"{_HALVES}, 1", "top1", 0.30, "91 of them, 1", _IDENTIFY),
+    ("closed", f"{_BOTH}, 1", "top1", 0.30, "91 of them, 1", _WHOLE),
     ("closed", "91 of them, 10", "top1", 0.73, "91 of them, 10", "closed set of 91, 10"),
-    ("closed", f"{_BOTH}, 10", "top1", 0.73, "91 of them, 10", "  all 280, with the discriminant"),
+    ("closed", f"{_HALVES}, 10", "top1", 0.73, "91 of them, 10", _IDENTIFY),
+    ("closed", f"{_BOTH}, 10", "top1", 0.73, "91 of them, 10", _WHOLE),
     ("closed", "91 of them, 100", "top1", 0.90, "91 of them, 100", "closed set of 91, 100"),
-    (
-        *("closed", f"{_BOTH}, 100", "top1", 0.90, "91 of them, 100"),
-        "  all 280, with the discriminant",
-    ),
+    ("closed", f"{_HALVES}, 100", "top1", 0.90, "91 of them, 100", _IDENTIFY),
+    ("closed", f"{_BOTH}, 100", "top1", 0.90, "91 of them, 100", _WHOLE),
     ("closed", "91 of them, 100", "family", 0.98, "91 of them, 100", "the same, family"),
+    ("closed", f"{_HALVES}, 100", "family", 0.98, "91 of them, 100", _IDENTIFY),
     ("lineage", "ours, same family", "auc", 0.99, ", same family", "lineage: same family"),
     (
         *("lineage", f"ours, {_SAME_BASE}", "auc", 0.93, f", {_SAME_BASE}"),
@@ -97,6 +101,7 @@ LESS = (
 OURS = (
     *("ours", "weights of", "runs chosen on other units", "lines, not centred"),
     *("all ", "91 ", "44 ", "46 ", "enrolled with", "discriminant", "with the discriminant"),
+    "two discriminants of a half",
 )
 # What the suspect did, as the columns of the ablations.
 CONDITIONS = ("as it is", "re-formatted", "terse", "other words")

@@ -262,6 +262,8 @@ def test_calibrate_makes_a_library_that_can_be_shared(run, recordings, small_spa
     for stdout in (done.stdout, shown.stdout):
         assert stdout.count("; telling 0") == 2
         assert all(f"; telling {a['telling']:g} (cost 0: " in stdout for a in about)
+        assert "If it is one of 9 models, raw view: the first place is right in" in stdout
+        assert "If it is one of 9 models, canonical view" in stdout
     for part in ("covers genres any", "formats alike", "cannot exceed", "Shuffled labels"):
         assert part in shown.stdout, part
     made = sorted(p.name for p in Path("figures").glob("*.svg"))
@@ -292,10 +294,14 @@ def test_calibrate_makes_a_library_that_can_be_shared(run, recordings, small_spa
     assert len(sent["spaces"]) == 2
     assert Library.open(Path("theirs")).models()[0].label.unit == "u0"
     again = run("library", "calibrate", "--corpus", library.path, "--outputs", "8", "--seed", 5,
-                "--name", "again", "--view", "raw", "--telling", 0, "--json")  # fmt: skip
+                "--name", "again", "--view", "raw", "--telling", 0, "--networks", "none",
+                "--json")  # fmt: skip
     found = json.loads(again.stdout)
     assert found["views"]["raw"]["telling"] == 0
     assert found["views"]["raw"]["telling_tried"] == {}
+    assert found["views"]["raw"]["closed"] == {}
+    assert [c["models"] for c in told["closed"]] == [9, 9]
+    assert {t["outputs"] for t in told["closed"][0]["tests"]} >= {1, 3, 10}
     assert found["views"]["raw"]["calibrations"]["same_weights"]["grades"][0]["pairs_same"] > 0
     late = run("library", "add", "new", "replay:recordings/all.parquet,model=m3", "--library",
                library.path, "--session", "later")  # fmt: skip
@@ -327,6 +333,7 @@ def test_what_cannot_be_calibrated_says_what_is_missing(run, recordings, corpus)
         (["--corpus", "prompts.parquet"], "holds no recordings"),
         (["--corpus", recordings, "--outputs", "many"], "expected numbers of 2 or more"),
         (["--corpus", recordings, "--telling", 2], "expected a number from 0 to 1"),
+        (["--corpus", recordings, "--networks", "9"], "expected 0 to 8, or none"),
         (["--corpus", recordings, "--view", "flat"], "expected both, raw or canonical"),
         (["--corpus", recordings, "--language", "xx"], "expected en or other"),
         (["--corpus", recordings, "--relations", "wrong.toml"], "one unit"),
