@@ -86,7 +86,9 @@ def built(corpora: Path, name: str, frame: pd.DataFrame, work: Path) -> tuple[Pa
     for view in ("raw", "canonical"):
         called = name if view == "raw" else f"{name}-canonical"
         rng = np.random.default_rng(1)
-        populations.calibrate(library, name=called, rng=rng, view=view, outputs=(12, 25, 50))
+        populations.calibrate(
+            library, name=called, rng=rng, view=view, outputs=(12, 25, 50), tellings=(0.25,)
+        )
     shutil.copytree(after, work / "part")
     calibrate_matched(library, name=name, rng=np.random.default_rng(2))
     (work / "part").rename(before)
