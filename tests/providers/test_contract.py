@@ -16,6 +16,8 @@ CELL = "number-en-1"
 PROMPT = "Name a number between 1 and 100. Reply with the number only."
 DRAWS = 6
 KEY = "sk-decoy-contract-1234567890"
+# Test processes share the cores, and threads that wait for each other are worse than one.
+ENVIRONMENT = {"DECOY": KEY, "OPENAI_API_KEY": KEY, "OMP_NUM_THREADS": "1"}
 
 
 def compatible(request, tmp_path):
@@ -141,7 +143,7 @@ def provider(request, tmp_path):
     """One provider, created and not opened."""
     endpoint = Endpoint.parse(request.param(request, tmp_path))
     try:
-        return create(endpoint, environment={"DECOY": KEY, "OPENAI_API_KEY": KEY})
+        return create(endpoint, environment=ENVIRONMENT)
     except MissingExtra as missing:
         pytest.skip(str(missing))
 
