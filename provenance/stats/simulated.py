@@ -18,6 +18,9 @@ from provenance.stats.substitutes import WEIGHT
 
 __all__ = ["Entries", "Sums", "cell_terms", "drawn_counts", "simulated_statistics", "towards"]
 
+# A power of two, so that no u is rounded into the next bucket.
+_BUCKETS = 512
+
 
 @dataclass(frozen=True, slots=True)
 class Sums:
@@ -84,9 +87,21 @@ def drawn_counts(
     if n > k:
         return rng.multinomial(n, p, size=replicates)
     # Of few draws each is looked up: cheaper than a binomial for each of many categories.
-    categories = np.searchsorted(np.cumsum(p)[:-1], rng.random(replicates * n), side="right")
+    categories = _looked_up(np.cumsum(p)[:-1], rng.random(replicates * n))
     categories += k * np.repeat(np.arange(replicates), n)
     return np.bincount(categories, minlength=replicates * k).reshape(replicates, k)
+
+
+def _looked_up(edges: NDArray[np.float64], u: NDArray[np.float64]) -> NDArray[np.intp]:
+    """How many edges each u in [0, 1) has reached: ``searchsorted`` on the right, but quicker."""
+    bounds = np.arange(_BUCKETS + 1) / _BUCKETS
+    least = np.searchsorted(edges, bounds[:-1], side="right")
+    most = np.searchsorted(edges, bounds[1:], side="left")
+    bucket = (u * _BUCKETS).astype(np.intp)
+    found = least[bucket]
+    unsure = np.flatnonzero((least != most)[bucket])  # an edge lies inside the bucket
+    found[unsure] = np.searchsorted(edges, u[unsure], side="right")
+    return found
 
 
 @dataclass(frozen=True, slots=True)

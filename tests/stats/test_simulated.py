@@ -3,7 +3,7 @@ import pytest
 
 from provenance.stats.layout import Layout, first_appearance
 from provenance.stats.parts import CATEGORICAL, assemble
-from provenance.stats.simulated import Entries, cell_terms, drawn_counts, towards
+from provenance.stats.simulated import Entries, _looked_up, cell_terms, drawn_counts, towards
 
 
 def test_closed_form_equals_the_test_statistic(make):
@@ -63,3 +63,15 @@ def test_sums_towards_substitutes_by_hand():
             # The variance of the sum over a random m of the n + m draws.
             variance = n * m / (n + m) * np.var(score, ddof=1)
             assert found.variance[i, j] == pytest.approx(variance, abs=1e-5)
+
+
+def test_the_quick_look_up_is_the_slow_one():
+    """Edges inside buckets, on their bounds, equal to each other, and none; u on edges as well."""
+    rng = np.random.default_rng(6)
+    for k in range(1, 40):
+        p = rng.dirichlet(np.full(k, rng.choice([0.02, 0.3, 3.0])))
+        edges = np.cumsum(p)[:-1]
+        if k % 2:
+            edges = np.round(edges * 64) / 64
+        u = np.concatenate([rng.random(200), np.arange(64) / 64, edges[edges < 1], [1 - 2**-53]])
+        np.testing.assert_array_equal(_looked_up(edges, u), np.searchsorted(edges, u, side="right"))
