@@ -45,11 +45,11 @@ def in_order(found: Halves) -> str:
     said = summary(found)
     named = f" ({', '.join(said['genres'])})" if said["genres"] else ""
     rates = ", ".join(
-        f"{percent(t['first'] / t['bundles'])} of bundles of {t['outputs']}" for t in said["tests"]
+        f"{percent(t['first'] / t['bundles'])} at {t['outputs']}" for t in said["tests"]
     )
     return (
-        f"If it is one of {counted(said['models'], 'model')}{named}, {said['view']} view: the "
-        f"first place is right in {rates or 'an unknown share'}"
+        f"If it is one of {counted(said['models'], 'model')}{named}, {said['view']} view: first "
+        f"place right in {rates or 'an unknown share'} outputs"
     )
 
 

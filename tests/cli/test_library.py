@@ -262,7 +262,7 @@ def test_calibrate_makes_a_library_that_can_be_shared(run, recordings, small_spa
     for stdout in (done.stdout, shown.stdout):
         assert stdout.count("; telling 0") == 2
         assert all(f"; telling {a['telling']:g} (cost 0: " in stdout for a in about)
-        assert "If it is one of 9 models, raw view: the first place is right in" in stdout
+        assert "If it is one of 9 models, raw view: first place right in" in stdout
         assert "If it is one of 9 models, canonical view" in stdout
     for part in ("covers genres any", "formats alike", "cannot exceed", "Shuffled labels"):
         assert part in shown.stdout, part

@@ -14,12 +14,13 @@ import pytest
 import provenance
 from provenance import resources
 from provenance.attribution.calibration import Calibration
+from provenance.attribution.closed_set import Closed, summary
 from provenance.attribution.ratios import Ratios, Told
 from provenance.library.population import Library
 from provenance.study import libraries
 
 FOLDER = resources.configs() / "libraries" / "default"
-MEGABYTES = 12
+MEGABYTES = 18
 WORDS = "the of a to we have so that it is then each box has two balls and one of them"
 
 
@@ -219,3 +220,24 @@ def test_it_is_read_where_nothing_may_be_written(tmp_path):
     assert "habits" in copies.content
     assert {"population", "space", "population-canonical", "space-canonical"} <= set(copies.content)
     assert sorted(p.relative_to(copy) for p in copy.rglob("*")) == before
+
+
+def test_it_says_which_model_it_would_be_and_how_often_that_was_right(library):
+    """Of a genre's models; figures that the README gives stand here too."""
+    rates = {}
+    for digest in library.spaces():
+        closed = Closed.of(library, digest)
+        assert closed is not None
+        for halves in closed.pairs():
+            said = summary(halves)
+            (genre,) = said["genres"]
+            for t in said["tests"]:
+                rates[said["view"], genre, t["outputs"]] = t["first"] / t["bundles"]
+    assert {(view, genre) for view, genre, _ in rates} == {
+        (view, genre)
+        for view in ("raw", "canonical")
+        for genre in ("arithmetic", "code", "puzzles")
+    }
+    assert rates["raw", "arithmetic", 1] > 0.55
+    assert rates["raw", "arithmetic", 10] > 0.9
+    assert rates["raw", "puzzles", 10] > 0.8
