@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 Codes = NDArray[np.int64]
-Small = NDArray[np.float32]
+Floats = NDArray[np.float64]
 FOLDER = "discriminants"  # of a library
 HALVES = ("enrolled", "held-out")  # what each of the two was fitted on
 SIZES = (1, 3, 10, 30, 100)  # outputs of a bundle
@@ -69,9 +69,9 @@ class Halves:
             *(np.concatenate([getattr(p, part) for p in pieces]) for part in Trials.__slots__)
         )
 
-    def logs(self, texts: Sequence[Source]) -> Small:
+    def logs(self, texts: Sequence[Source]) -> Floats:
         """Mean of `Discriminant.logs`, shape (outputs, models)."""
-        found: Small = (self.enrolled.logs(texts) + self.held_out.logs(texts)) / np.float32(2)
+        found: Floats = (self.enrolled.logs(texts) + self.held_out.logs(texts)) / 2
         return found
 
 
@@ -145,7 +145,7 @@ def fit_closed(
     return Halves(*(made[half] for half in HALVES))
 
 
-def standing_of(logs: Small, models: Codes, parts: Codes) -> Standing:
+def standing_of(logs: Floats, models: Codes, parts: Codes) -> Standing:
     """Sums by model and part.
 
     Parameters
@@ -164,7 +164,7 @@ def standing_of(logs: Small, models: Codes, parts: Codes) -> Standing:
 
 
 def trials_of(
-    logs: Small, models: Codes, families: Sequence[str], rng: np.random.Generator
+    logs: Floats, models: Codes, families: Sequence[str], rng: np.random.Generator
 ) -> Trials:
     """Bundles of each model's outputs, drawn without replacement.
 
@@ -190,7 +190,7 @@ def trials_of(
 
 
 def _bundles(
-    logs: Small, models: Codes, family: Codes, rng: np.random.Generator
+    logs: Floats, models: Codes, family: Codes, rng: np.random.Generator
 ) -> Iterator[tuple[int, int, int, bool, float]]:
     for model in np.unique(models):
         own = np.flatnonzero(models == model)

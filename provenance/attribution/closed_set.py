@@ -57,6 +57,11 @@ class Closed:
                 found.append(one)
         return cls(tuple(found)) if found else None
 
+    def within(self, genre: str) -> Closed:
+        """Those that cover a genre; all where it is empty."""
+        covers = (d for d in self.found if not genre or genre in (_scope(d).genres or (genre,)))
+        return Closed(tuple(covers))
+
     def to_json(self) -> dict[str, Any]:
         """As kept in the evidence of a study."""
         return {"files": [base64.b64encode(d.to_bytes()).decode("ascii") for d in self.found]}

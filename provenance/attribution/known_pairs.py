@@ -209,7 +209,7 @@ def rows_of(training: Training, documents: Codes, space: Space) -> Floats:
         place = np.searchsorted(training.columns[name], channel.columns)
         made.append(channel.of_kept(training.counts[name][documents][:, place]))
     stacked = np.concatenate([*made, training.measures[documents]], axis=1).astype(np.float32)
-    return space.finish.apply(stacked).astype(np.float64)
+    return space.finish.apply(stacked)
 
 
 def split_units(population: Population, *, folds: int, rng: np.random.Generator) -> Codes:

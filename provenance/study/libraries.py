@@ -75,7 +75,7 @@ def copies_of(
         As the battery says: for prompts whose genre neither the user nor the library tells. The
         library need not have it.
     closed
-        With the discriminants of closed sets.
+        With the discriminants of closed sets, of the suspect's genre where that is known.
 
     Raises
     ------
@@ -83,9 +83,10 @@ def copies_of(
         If it is not clear which spaces are meant, or the library names other genres only.
     """
     main, plain = _spaces(library, space)
-    content, enrolled = _in_space(library, main, "", closed)
+    asked = (genre or declared) if closed else None
+    content, enrolled = _in_space(library, main, "", asked)
     if plain is not None:
-        content |= _in_space(library, plain, _SECOND, closed)[0]
+        content |= _in_space(library, plain, _SECOND, asked)[0]
     if genre and genre not in enrolled.stated_genres:
         known = ", ".join(enrolled.stated_genres) or "none"
         raise UsageError(f"the library {enrolled.library} has no genre {genre!r}; it has: {known}")
@@ -120,7 +121,7 @@ def _spaces(library: Library, space: str | None) -> tuple[Space, Space | None]:
 
 
 def _in_space(
-    library: Library, space: Space, suffix: str, closed: bool
+    library: Library, space: Space, suffix: str, closed: str | None
 ) -> tuple[dict[str, Any], Enrolled]:
     enrolled = Enrolled.of(library, space.digest)
     ratios = Ratios.of(library, space.digest)
@@ -133,8 +134,9 @@ def _in_space(
     }
     if ratios is not None:
         content[f"calibrations{suffix}"] = ratios.to_json()
-    if closed and (found := Closed.of(library, space.digest)) is not None:
-        content[f"closed{suffix}"] = found.to_json()
+    found = None if closed is None else Closed.of(library, space.digest)
+    if closed is not None and found is not None:
+        content[f"closed{suffix}"] = found.within(closed).to_json()
     return content, enrolled
 
 

@@ -173,6 +173,8 @@ def test_what_is_kept_in_the_evidence_comes_back(found):
     assert back is not None
     assert digests(back) == digests(found)
     assert Closed((found.enrolled,)).covering("odes") is None
+    assert closed.within("odes").found == closed.within("").found == found.both
+    assert closed.within("proofs").found == ()
     assert [t["outputs"] for t in summary(found)["tests"]] == [n for n in SIZES if n <= 10]
 
 

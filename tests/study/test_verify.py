@@ -49,6 +49,18 @@ def test_a_verdict_that_does_not_follow_is_caught_though_the_seal_was_made_anew(
     assert found.problems == ("study.json: 'verdict' is not what the evidence gives",)
 
 
+def test_the_last_digits_of_another_machine_are_no_change(study):
+    """Six digits count, and eight places of a small p-value, which a change of a tenth moves."""
+    document = json.loads((study.store / "study.json").read_bytes())
+    p = document["findings"][0]["p_value"]
+    for value, ok in ((p * (1 + 4e-7), True), (p * 1.1, False)):
+        document["findings"][0]["p_value"] = value
+        with Store.open(study.store, write=True) as store:
+            store.write_study(json.dumps(document).encode())
+            store.seal()
+        assert verify(study.store).ok == ok
+
+
 def test_a_p_value_that_does_not_follow_is_caught(study):
     document = json.loads((study.store / "study.json").read_bytes())
     document["findings"][0]["p_value"] *= 1.001

@@ -28,6 +28,7 @@ __all__ = ["NETWORKS", "Discriminant", "Standing", "Trials", "fit"]
 FORMAT = 1
 NETWORKS = 2  # a third one brings nothing
 Small = NDArray[np.float32]
+Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
 
@@ -120,31 +121,31 @@ class Discriminant:
         """SHA-256 over every number of it."""
         return digest_of(_head(self), _arrays(self))
 
-    def logs(self, texts: Iterable[Source]) -> Small:
+    def logs(self, texts: Iterable[Source]) -> Floats:
         """log p(model | output) less a constant of the output, shape (outputs, models).
 
         Summed over outputs it is the log likelihood of each model, if outputs were independent:
         larger fits better, and it is no calibrated number.
         """
         signatures = named(*self.columns.reads, *NAMED)
-        made: list[Small] = []
+        made: list[Floats] = []
         for block in blocks(signatures, texts, view=VIEWS[self.view]):
             parts = [measured(np.asarray(block[n])) for n in NAMED]
             rows = self.columns.of_block(block, np.concatenate(parts, axis=1))
             made.append(self._logs(rows))
         if not made:
-            return np.zeros((0, len(self.models)), np.float32)
+            return np.zeros((0, len(self.models)))
         return np.concatenate(made)
 
-    def logs_of(self, training: Training) -> Small:
+    def logs_of(self, training: Training) -> Floats:
         """The same of outputs that were read already."""
         return self._logs(self.columns.of(training))
 
-    def _logs(self, rows: Inputs) -> Small:
+    def _logs(self, rows: Inputs) -> Floats:
         linear, *networks = (kept.net() for kept in self.nets)
         found = linear.logs(rows)
         for net in networks:
-            found += net.logs(rows) / np.float32(len(networks))
+            found += net.logs(rows) / len(networks)
         return found
 
     def with_tests(self, tested: Trials, standing: Standing) -> Discriminant:

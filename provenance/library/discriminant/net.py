@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["LINEAR", "NETWORK", "Inputs", "Kept", "Net", "Recipe", "log_softmax"]
 
 Small = NDArray[np.float32]
+Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
 
@@ -82,10 +83,10 @@ class Inputs:
         """Some of the outputs."""
         return Inputs(self.counts[chosen], self.measures[chosen])
 
-    def times(self, weights: Small) -> Small:
+    def times(self, weights: NDArray[Any]) -> NDArray[Any]:
         """Lines of shape (outputs, k), of weights of shape (c + m, k)."""
         split = self.counts.shape[1]
-        found: Small = self.counts @ weights[:split] + self.measures @ weights[split:]
+        found: NDArray[Any] = self.counts @ weights[:split] + self.measures @ weights[split:]
         return found
 
     def back(self, errors: Small) -> Small:
@@ -153,16 +154,21 @@ class Net:
                 said(step + 1, steps)
         return net
 
-    def logs(self, rows: Inputs) -> Small:
-        """log p, shape (outputs, models)."""
-        lines = rows.times(self.weights[0]) + self.offsets[0]
+    def logs(self, rows: Inputs) -> Floats:
+        """log p, shape (outputs, models).
+
+        In double: another machine, which adds in another order, must find the same numbers.
+        """
+        first = self.weights[0].astype(np.float64)
+        lines = rows.times(first) + self.offsets[0]
         for w, b in zip(self.weights[1:], self.offsets[1:], strict=True):
-            lines = np.maximum(lines, 0) @ w + b
-        return log_softmax(lines)
+            lines = np.maximum(lines, 0) @ w.astype(np.float64) + b
+        found: Floats = log_softmax(lines)
+        return found
 
     def _gradients(self, rows: Inputs, models: Codes, rng: np.random.Generator) -> list[Small]:
         """Of the mean log loss, by weights and then offsets; half of the hidden units are 0."""
-        lines = rows.times(self.weights[0]) + self.offsets[0]
+        lines: NDArray[Any] = rows.times(self.weights[0]) + self.offsets[0]
         hidden = kept = None
         if len(self.weights) == 2:
             kept = (2 * ((lines > 0) & (rng.random(lines.shape, np.float32) < 0.5))).astype(
@@ -196,10 +202,10 @@ class _Adam:
         values -= (rate / (1 - 0.9**step)) * self.mean / root
 
 
-def log_softmax(lines: Small) -> Small:
+def log_softmax(lines: NDArray[Any]) -> NDArray[Any]:
     """Rows less the log of the sum of their exponentials."""
-    lines = lines - lines.max(axis=1, keepdims=True)
-    found: Small = lines - np.log(np.exp(lines).sum(axis=1, keepdims=True))
+    less = lines - lines.max(axis=1, keepdims=True)
+    found: NDArray[Any] = less - np.log(np.exp(less).sum(axis=1, keepdims=True))
     return found
 
 

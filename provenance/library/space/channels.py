@@ -143,9 +143,12 @@ class Finish:
     turn: Small
     origin: Small
 
-    def apply(self, coordinates: Small) -> Small:
-        """Rows of the space, shape (n, d)."""
-        made: Small = self.standard(coordinates) @ self.turn - self.origin
+    def apply(self, coordinates: Small) -> Floats:
+        """Rows of the space, shape (n, d).
+
+        Summed in double: another machine, which adds in another order, must find the same numbers.
+        """
+        made: Floats = self.standard(coordinates).astype(np.float64) @ self.turn - self.origin
         return made
 
     def standard(self, coordinates: Small) -> Small:
@@ -202,7 +205,9 @@ def measured(values: Floats) -> Small:
 def scaled(kept: Sparse, weights: Small) -> Sparse:
     """log(1 + count) × weight, rows of length 1."""
     rows = kept.astype(np.float32)
-    rows.data = np.log1p(rows.data) * weights[rows.indices]
+    # In double, then rounded: logarithms of two machines differ in the last digit.
+    logs = np.log1p(rows.data.astype(np.float64)).astype(np.float32)
+    rows.data = logs * weights[rows.indices]
     lengths = np.sqrt(np.add.reduceat(np.append(rows.data**2, 0), _starts(rows)))
     lengths[np.diff(rows.indptr) == 0] = 1.0
     rows.data /= np.repeat(np.maximum(lengths, 1e-12), np.diff(rows.indptr)).astype(np.float32)

@@ -269,7 +269,7 @@ def _spreads(
             ridge=sizes.ridge,
         )
         b, w = spreads(
-            finish.apply(coordinates[inside]).astype(np.float64),
+            finish.apply(coordinates[inside]),
             training.models[inside],
             dimensions,
         )

@@ -82,9 +82,9 @@ class Space:
         made = [self._block(block) for block in blocks(signatures, texts, view=VIEWS[self.view])]
         if not made:
             return np.zeros((0, self.dimensions))
-        return np.concatenate(made).astype(np.float64)
+        return np.concatenate(made)
 
-    def _block(self, block: dict[str, Any]) -> Small:
+    def _block(self, block: dict[str, Any]) -> Floats:
         parts = [channel.apply(block[name]) for name, channel in self.channels.items()]
         parts += [measured(np.asarray(block[name])) for name in NAMED]
         return self.finish.apply(np.concatenate(parts, axis=1).astype(np.float32))

@@ -83,6 +83,19 @@ def test_a_kept_net_says_nearly_the_same_and_keeps_a_column_of_zeros():
     assert (kept.net().logs(rows).argmax(axis=1) == net.logs(rows).argmax(axis=1)).mean() > 0.98
 
 
+def test_the_order_in_which_numbers_are_added_does_not_show():
+    """Inputs and hidden units in another order, as another machine may add them."""
+    rows, own = world()
+    net = Net.fitted(rows, own, NETWORK, np.random.default_rng(1))
+    rng = np.random.default_rng(2)
+    a, b = rng.permutation(2), rng.permutation(128)
+    first = net.weights[0][:, b]
+    first = np.concatenate([first[:40], first[40:][a]])
+    other = Net((first, net.weights[1][b]), (net.offsets[0][b], net.offsets[1]))
+    again = other.logs(Inputs(rows.counts, rows.measures[:, a]))
+    assert np.abs(net.logs(rows) - again).max() < 1e-9
+
+
 def test_the_same_seed_gives_the_same_net_and_few_outputs_are_passed_more_often():
     rows, own = world(n=30)
     told = []

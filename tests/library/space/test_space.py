@@ -14,7 +14,7 @@ from scipy.sparse import csr_array
 from provenance.attribution.same_source import scores
 from provenance.errors import EvidenceError, UsageError
 from provenance.library.space import Labelled, Sizes, Space, Summary, fit, read
-from provenance.library.space.channels import fit_channel
+from provenance.library.space.channels import Finish, fit_channel
 from provenance.library.space.numbers import discriminants, leading_directions
 from provenance.transcript import Completion
 
@@ -44,6 +44,21 @@ def space(habits: dict[str, np.ndarray]) -> Space:
         for i, text in enumerate(texts(rng, shares, 40))
     ]
     return fit(read(documents), rng=np.random.default_rng(3), sizes=SMALL, about={"name": "test"})
+
+
+def test_the_order_in_which_numbers_are_added_does_not_show(
+    space: Space, habits: dict[str, np.ndarray]
+) -> None:
+    """Evidence is verified on other machines, which add in another order: single precision shows.
+
+    The coordinates in another order, turned alike, are the same sums.
+    """
+    rng = np.random.default_rng(9)
+    before = rng.normal(size=(30, len(space.finish.centre))).astype(np.float32)
+    order = rng.permutation(before.shape[1])
+    finish = space.finish
+    other = Finish(finish.centre[order], finish.spread[order], finish.turn[order], finish.origin)
+    assert np.abs(finish.apply(before) - other.apply(before[:, order])).max() < 1e-12
 
 
 def test_outputs_of_one_model_lie_together(space: Space, habits: dict[str, np.ndarray]) -> None:
