@@ -1,5 +1,3 @@
-import time
-
 import numpy as np
 import pytest
 
@@ -79,18 +77,6 @@ def test_spreading_over_families_costs_power():
         for f in (None, [i // 3 for i in range(18)])
     )
     assert many < one
-
-
-def test_a_panel_is_quick():
-    rng = np.random.default_rng(5)
-    reference = _models(rng, 24)
-    started = time.process_time()
-    plan = plan_power(
-        reference, [15] * 24, [15] * 24, alpha=0.01, rng=rng, families=[i // 8 for i in range(24)]
-    )
-    for _ in range(8):
-        plan.minimum_detectable_dilution(_models(rng, 24))
-    assert time.process_time() - started < 10
 
 
 def test_errors():

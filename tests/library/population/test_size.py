@@ -16,21 +16,19 @@ from provenance.library.relations import Relation
 
 MODELS, DIMENSIONS = 3_000, 64
 LOAD = """
-import sys, json, time
+import sys, json
 from pathlib import Path
 import psutil
 from provenance.library.population import Library
-began = time.process_time()
 library = Library.open(Path(sys.argv[1]))
 models = library.models()
 shown = library.models(["m2999"])
 found = library.profiles()
-seconds = time.process_time() - began
 status = Path("/proc/self/status")
 peak = psutil.Process().memory_info().rss
 if status.is_file():
     peak = next(int(x.split()[1]) * 1024 for x in status.open() if x.startswith("VmHWM"))
-print(json.dumps([len(models), len(shown), list(found.mean.shape), seconds, peak / 1e6]))
+print(json.dumps([len(models), len(shown), list(found.mean.shape), peak / 1e6]))
 """
 
 
@@ -62,10 +60,9 @@ def test_three_thousand_profiles_load_at_once_in_little_memory(crowded):
     done = subprocess.run(
         [sys.executable, "-c", LOAD, str(crowded.path)], capture_output=True, text=True, check=True
     )
-    models, shown, shape, seconds, megabytes = json.loads(done.stdout)
+    models, shown, shape, megabytes = json.loads(done.stdout)
     assert (models, shown, shape) == (MODELS, 1, [MODELS, DIMENSIONS])
-    # The benchmark has the figures (about one second); this allows for a busy machine.
-    assert seconds < 10
+    # How long it takes is measured in benchmarks/library_size.py.
     if Path("/proc/self/status").is_file():
         assert megabytes < 300
 
