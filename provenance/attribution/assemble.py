@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from provenance import __version__
 from provenance.attribution import conduct, describe, substitutes
 from provenance.attribution.anchors import AnchorRecords
 from provenance.attribution.betting import Betting
@@ -35,11 +34,7 @@ from provenance.attribution.verdict import Case, consistent, decide
 from provenance.battery import Cell
 from provenance.endpoint import Endpoint
 from provenance.findings import (
-    BatteryRef,
-    Declaration,
-    EvidenceRef,
     Proposition,
-    Reason,
     Sensitivity,
     StudyDocument,
     SubstituteShare,
@@ -179,26 +174,16 @@ def analyse_transcript(
     label, reasons = hosts.label, [*hosts.reasons, *switching.reasons]
     sensitivity = _sensitivity(cells, planned, panel, alpha=alpha)
     return StudyDocument(
-        tool_version=__version__,
-        created_utc=plan["created_utc"],
-        question=plan["question"],
-        declaration=Declaration(**plan["declaration"]),
+        **describe.asked(plan, cells, plan_digest),
         reference=_side("reference", endpoints, transcript, events),
         suspect=_side("suspect", endpoints, transcript, events),
-        battery=BatteryRef(
-            name=plan["battery"]["name"], digest=plan["battery"]["digest"], cells=len(cells)
-        ),
-        plan_digest=plan_digest,
-        settings=dict(settings) | {"rules": dict(rules)},
-        environment=plan["environment"],
-        seed=seed,
         verdict=Verdict(
             label=label,
             null=NULL,
             delta=delta if label == "consistent" else None,
             panel=panel.name if panel is not None and label == "consistent" else None,
             not_excluded=not_excluded,
-            reasons=tuple(Reason(code=code, text="", values=values) for code, values in reasons),
+            reasons=describe.reasons(reasons),
         ),
         findings=(
             *sequential_finding(betting, observations, early=stopped is not None),
@@ -243,9 +228,7 @@ def analyse_transcript(
             *(("replicas_differ",) if settings.get("logprobs") else ()),
             *hosts.limits,
         ),
-        evidence=EvidenceRef(
-            records=len(transcript.attempts), root=root, earlier_runs=plan.get("earlier_runs", 0)
-        ),
+        evidence=describe.evidence(plan, transcript, root),
     )
 
 

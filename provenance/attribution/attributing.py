@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from provenance import __version__
 from provenance.attribution import conduct, describe
 from provenance.attribution.calibration import Assessed
 from provenance.attribution.compared import FEWEST
@@ -42,15 +41,11 @@ from provenance.attribution.strands import (
 from provenance.battery import Cell
 from provenance.endpoint import Endpoint
 from provenance.findings import (
-    BatteryRef,
-    Declaration,
-    EvidenceRef,
     Finding,
     Habit,
     Other,
     Population,
     Proposition,
-    Reason,
     StudyDocument,
     Verdict,
 )
@@ -122,25 +117,15 @@ def analyse_attribution(
     ]
     label, coded = _decide(case, texts, answered, failed, weighed, alike, alpha, beside)
     return StudyDocument(
-        tool_version=__version__,
-        created_utc=plan["created_utc"],
-        question=plan["question"],
-        declaration=Declaration(**plan["declaration"]),
+        **describe.asked(plan, cells, plan_digest),
         reference=describe.side(reference.endpoint, own, list(reference.records), {}),
         suspect=describe.side(
             own, reference.endpoint, list(transcript), conduct.capabilities(events, "suspect")
         ),
-        battery=BatteryRef(
-            name=plan["battery"]["name"], digest=plan["battery"]["digest"], cells=len(cells)
-        ),
-        plan_digest=plan_digest,
-        settings=dict(plan["settings"]) | {"rules": dict(plan["rules"])},
-        environment=plan["environment"],
-        seed=seed,
         verdict=Verdict(
             label=label,
             null=NULL,
-            reasons=tuple(Reason(code=code, text="", values=values) for code, values in coded),
+            reasons=describe.reasons(coded),
         ),
         findings=(
             *_likeness_findings(alike, case, alpha),
@@ -168,9 +153,7 @@ def analyse_attribution(
             *(("prompts_by_id",) if any(t.by_id for t in texts.values()) else ()),
             "unsigned_root",
         ),
-        evidence=EvidenceRef(
-            records=len(transcript.attempts), root=root, earlier_runs=plan.get("earlier_runs", 0)
-        ),
+        evidence=describe.evidence(plan, transcript, root),
     )
 
 

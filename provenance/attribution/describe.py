@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from provenance import __version__
 from provenance.attribution.observations import CellObservations, Observations
 from provenance.battery import Cell
 from provenance.endpoint import Endpoint
 from provenance.findings import (
+    BatteryRef,
     CellCounts,
     Coverage,
+    Declaration,
+    EvidenceRef,
     FailureCount,
+    Reason,
     Side,
     UsageTotal,
 )
@@ -24,6 +29,34 @@ _LONGEST_CATEGORY = 80
 _LONGEST_EXAMPLE = 600
 _LONGEST_PROMPT = 600
 _MOST_NAMES = 20
+
+
+def asked(plan: Mapping[str, Any], cells: Sequence[Cell], plan_digest: str) -> dict[str, Any]:
+    """What was asked, by whom and with which settings: the fields that every study has."""
+    return {
+        "tool_version": __version__,
+        "created_utc": plan["created_utc"],
+        "question": plan["question"],
+        "declaration": Declaration(**plan["declaration"]),
+        "battery": BatteryRef(
+            name=plan["battery"]["name"], digest=plan["battery"]["digest"], cells=len(cells)
+        ),
+        "plan_digest": plan_digest,
+        "settings": dict(plan["settings"]) | {"rules": dict(plan["rules"])},
+        "environment": plan["environment"],
+        "seed": int(plan["seed"]),
+    }
+
+
+def reasons(coded: Iterable[tuple[str, dict[str, Any]]]) -> tuple[Reason, ...]:
+    """Codes with their values; the words are a renderer's."""
+    return tuple(Reason(code=code, text="", values=values) for code, values in coded)
+
+
+def evidence(plan: Mapping[str, Any], transcript: Transcript, root: str | None) -> EvidenceRef:
+    """Where it can be checked."""
+    earlier = plan.get("earlier_runs", 0)
+    return EvidenceRef(records=len(transcript.attempts), root=root, earlier_runs=earlier)
 
 
 def side(

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from provenance import __version__
 from provenance.attribution import conduct, describe
 from provenance.attribution.candidates import candidates, ordered, propositions, weigh
 from provenance.attribution.closed_set import closed_set, unlike_formats
@@ -38,15 +37,11 @@ from provenance.attribution.same_prompts import Placed, identify_matched, place
 from provenance.battery import Cell
 from provenance.endpoint import Endpoint
 from provenance.findings import (
-    BatteryRef,
     ClosedSet,
-    Declaration,
-    EvidenceRef,
     FalseInclusion,
     Finding,
     LibraryMap,
     Population,
-    Reason,
     Side,
     StudyDocument,
     Verdict,
@@ -132,10 +127,7 @@ def analyse_identification(
     endpoints: dict[Role, Endpoint] = {"suspect": Endpoint.parse(plan["endpoints"]["suspect"])}
     order = ordered(found)
     return StudyDocument(
-        tool_version=__version__,
-        created_utc=plan["created_utc"],
-        question=plan["question"],
-        declaration=Declaration(**plan["declaration"]),
+        **describe.asked(plan, cells, plan_digest),
         reference=Side(
             requested=f"library:{enrolled.library}",
             label=f"{enrolled.library} ({len(enrolled):,} models)",
@@ -146,17 +138,10 @@ def analyse_identification(
             list(transcript),
             conduct.capabilities(events, "suspect"),
         ),
-        battery=BatteryRef(
-            name=plan["battery"]["name"], digest=plan["battery"]["digest"], cells=len(cells)
-        ),
-        plan_digest=plan_digest,
-        settings=dict(plan["settings"]) | {"rules": dict(plan["rules"])},
-        environment=plan["environment"],
-        seed=seed,
         verdict=Verdict(
             label=label,
             null=NULL,
-            reasons=tuple(Reason(code=code, text="", values=values) for code, values in coded),
+            reasons=describe.reasons(coded),
         ),
         findings=_findings(found, alpha, known),
         propositions=propositions(found, weighed, order, _no_ratio(comparable, refused)),
@@ -178,9 +163,7 @@ def analyse_identification(
         alternatives=("sibling", "imitation", "same_training_data", "outside", "reformatted"),
         deviations=tuple(e["kind"] for e in events if e["kind"] in ("resumed", "torn_line")),
         limits=_limits(found, placed, texts, known),
-        evidence=EvidenceRef(
-            records=len(transcript.attempts), root=root, earlier_runs=plan.get("earlier_runs", 0)
-        ),
+        evidence=describe.evidence(plan, transcript, root),
     )
 
 

@@ -44,9 +44,10 @@ def closed(document: StudyDocument) -> list[Block]:
 def tests(t: ClosedTests) -> str:
     """How often such an order was right."""
     said = (
-        f"Tested on {counted(t.bundles, 'bundle')} of {counted(t.outputs, 'output')} of these "
-        "models, on other prompts, with half of the outputs to learn from: the true model came "
-        f"first in {_share(t.first, t.bundles)}, among the first three in "
+        "Tested on other prompts, with half of the outputs to learn from: of "
+        f"{counted(t.bundles, 'bundle')} of {counted(t.outputs, 'output')} of these models, several "
+        "a model that overlap, the true model came first in "
+        f"{_share(t.first, t.bundles)}, among the first three in "
         f"{_share(t.first_three, t.bundles)}; one of its family came first in "
         f"{_share(t.family, t.bundles)}."
     )
