@@ -88,7 +88,11 @@ BOUNDS: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
             tuple((f"{row}, {n} probes", figure) for row in _MATCHED),
         )
         for n in (5, 10, 25)
-        for what, figure in (("folds", "tpr_other"), ("makers left out", "tpr_units_out"))
+        for what, figure in (
+            ("folds", "tpr_other"),
+            ("makers left out", "tpr_units_out"),
+            ("these very pairs", "tpr_itself"),
+        )
     ),
     (
         "lineage, same base: a quarter, half, all of the prompts",

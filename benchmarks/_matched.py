@@ -108,7 +108,10 @@ def matched(folder: Path) -> Rows:
 
 
 def units_out(found: Found, rate: float = 0.01) -> dict[str, float]:
-    """Pairs of the same model and of other units, by thresholds on pairs without either's unit."""
+    """Pairs of the same model and of other units, by thresholds on pairs without either's unit.
+
+    ``tpr_itself``: by a threshold on these very pairs, a ceiling.
+    """
     found = found.only(found.kind != RELATIVE)
     above = np.zeros(len(found.score), dtype=bool)
     for a in np.unique(found.a):
@@ -117,7 +120,9 @@ def units_out(found: Found, rate: float = 0.01) -> dict[str, float]:
             rest = found.only(~(np.isin(found.a, (a, b)) | np.isin(found.b, (a, b))))
             above[inside] = found.score[inside] > threshold(rest, rate)
     false, upper = rates(found, above, np.random.default_rng(9))
+    own = found.of(SAME) > threshold(found, rate)
     return {
+        "tpr_itself": float(own.mean()),
         "tpr_units_out": float(above[found.kind == SAME].mean()),
         "fpr_units_out": false,
         "fpr_units_out_upper": upper,
