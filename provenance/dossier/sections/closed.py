@@ -45,8 +45,8 @@ def tests(t: ClosedTests) -> str:
     """How often such an order was right."""
     said = (
         "Tested on other prompts, with half of the outputs to learn from: of "
-        f"{counted(t.bundles, 'bundle')} of {counted(t.outputs, 'output')} of these models, several "
-        "a model that overlap, the true model came first in "
+        f"{counted(t.bundles, 'bundle')} of {counted(t.outputs, 'output')} of these models, "
+        "several a model that overlap, the true model came first in "
         f"{_share(t.first, t.bundles)}, among the first three in "
         f"{_share(t.first_three, t.bundles)}; one of its family came first in "
         f"{_share(t.family, t.bundles)}."
