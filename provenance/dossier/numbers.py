@@ -93,6 +93,17 @@ def percent(value: float | None) -> str:
     return ">99%" if rounded == 100 else f"{rounded}%"
 
 
+def none_of(rate: float, units: int) -> str:
+    """What a share of 0 over few units leaves open, as a sentence; empty for another share.
+
+    The largest share under which none in so many independent units happens once in twenty
+    (Clopper & Pearson 1934).
+    """
+    if rate > 0 or units < 1:
+        return ""
+    return f" With none of {units:,}, a share up to {percent(1 - 0.05 ** (1 / units))} is possible."
+
+
 def usd(value: float | None) -> str:
     """``$0.03``; smaller than a cent says so."""
     if value is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from provenance.dossier.numbers import count, counted, p_value, percent
+from provenance.dossier.numbers import count, counted, none_of, p_value, percent
 from provenance.dossier.reasons import _reason
 from provenance.dossier.sentences import hypothesis as called
 
@@ -140,6 +140,7 @@ def outside_the_library(
     return (
         f"A maker outside the library can get a set too: with each of {counted(units, 'unit')} "
         f"left out in turn, {percent(rate)} of its bundles did, averaged over units{over}."
+        f"{none_of(rate, units)}"
     )
 
 

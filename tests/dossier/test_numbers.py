@@ -67,3 +67,9 @@ def test_other_numbers() -> None:
     assert numbers.interval((0.1, None)) == "at least 0.1"
     assert numbers.moment("2026-11-20T10:00:00+02:00") == "2026-11-20 08:00:00 UTC"
     assert numbers.counted(1, "family", "families") == "1 family"
+
+
+def test_none_of_a_few_leaves_a_share_open() -> None:
+    """By hand: (1 − .238)^11 = .05; a share that was seen needs no such sentence."""
+    assert numbers.none_of(0.0, 11) == " With none of 11, a share up to 24% is possible."
+    assert numbers.none_of(0.1, 11) == numbers.none_of(0.0, 0) == ""

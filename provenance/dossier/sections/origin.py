@@ -17,7 +17,16 @@ from provenance.dossier.blocks import (
     Spot,
     Table,
 )
-from provenance.dossier.numbers import UNKNOWN, count, counted, interval, p_value, percent, signed
+from provenance.dossier.numbers import (
+    UNKNOWN,
+    count,
+    counted,
+    interval,
+    none_of,
+    p_value,
+    percent,
+    signed,
+)
 from provenance.dossier.numbers import significant as rounded
 from provenance.dossier.text import visible
 from provenance.findings import Candidate, FalseInclusion, LibraryMap, Population, StudyDocument
@@ -106,8 +115,8 @@ def population(document: StudyDocument) -> list[Block]:
                 f"Makers outside the library: with each unit left out in turn ({f.units:,} units, "
                 f"{f.bundles:,} bundles), a bundle of a model that the library did not hold got a "
                 f"set that was not empty in {percent(f.rate)} of cases, averaged over units"
-                f"{_over_bundles(f)}. A bundle got a set of {rounded(f.mean_size)} models on "
-                "average, empty ones counted."
+                f"{_over_bundles(f)}.{none_of(f.rate, f.units)} A bundle got a set of "
+                f"{rounded(f.mean_size)} models on average, empty ones counted."
             )
         )
     elif document.question == "identify" and (not p.genres or p.genre in p.genres):
