@@ -102,6 +102,10 @@ def analyse_attribution(
     weighed = {} if case is None else ratios_of(case, texts)
     alike = None if case is None else likeness_of(case, alpha)
     moved = None if case is None else change_of(case, others, seed)
+    copies = [(c, v | {"side": role}) for role in ROLES for c, v in texts[role].copies()]
+    if copies:
+        # One answer many times is not a bundle of a model's answers, whatever it is like.
+        alike, weighed = None, {p: a.withheld("answers_repeat") for p, a in weighed.items()}
     failed = {
         "suspect": len(transcript.failed("suspect")),
         "reference": sum(r.failure is not None for r in reference.records),
@@ -111,6 +115,8 @@ def analyse_attribution(
         "reference": sum(r.completion is not None for r in reference.records),
     }
     beside: Coded = [
+        *copies,
+        *texts["suspect"].opening(),
         *itself_reasons(own, reference.endpoint, texts),
         *step_reasons(moved, case, alpha),
         *([] if case is None or not case.comparable else outdated(case.known, *texts.values())),

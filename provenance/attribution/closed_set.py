@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from provenance.attribution.calibration import Case, Scope
 from provenance.attribution.closed_fit import FOLDER, HALVES, SIZES, Halves
@@ -22,7 +23,7 @@ from provenance.attribution.compared import Suspect
 from provenance.attribution.enrolled import Enrolled
 from provenance.attribution.layouts import CANONICAL, RAW, unlike
 from provenance.attribution.ratios import Told
-from provenance.errors import UsageError
+from provenance.errors import EvidenceError, UsageError
 from provenance.findings import ClosedMember, ClosedSet, ClosedTests
 from provenance.library.discriminant import Discriminant, Trials
 from provenance.library.parts import PARTS
@@ -53,7 +54,11 @@ class Closed:
                 one = Discriminant.load(path)
             except UsageError:
                 continue
-            if _scope(one).space == space:
+            try:
+                there = _scope(one).space
+            except (KeyError, ValidationError) as error:
+                raise EvidenceError(f"{path} does not say what it covers: {error}") from None
+            if there == space:
                 found.append(one)
         return cls(tuple(found)) if found else None
 
@@ -69,7 +74,10 @@ class Closed:
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Closed:
         """Read back `to_json`; raises as `Discriminant.load`."""
-        files = map(base64.b64decode, content["files"])
+        try:
+            files = [base64.b64decode(file) for file in content["files"]]
+        except (KeyError, TypeError, ValueError) as error:
+            raise EvidenceError(f"the copy of the discriminants cannot be read: {error}") from None
         return cls(tuple(Discriminant.from_bytes(file) for file in files))
 
     def pairs(self) -> list[Halves]:
@@ -122,6 +130,7 @@ def closed_set(
     told: Told,
     by_view: Mapping[str, Closed | None],
     strange: Mapping[str, bool],
+    names: Sequence[str] | None = None,
 ) -> ClosedSet | None:
     """The order of the models, and how often such an order was right.
 
@@ -135,6 +144,9 @@ def closed_set(
         The library's discriminants, "raw" and "canonical".
     strange
         Which models the suspect is laid out unlike (`unlike_formats`); empty where no view sees it.
+    names
+        The library's models of this genre, with their versions; None: those of the discriminants.
+        Those that the discriminants lack are named; where they lack most, nothing is said.
 
     Returns
     -------
@@ -165,16 +177,19 @@ def closed_set(
         outputs=len(texts),
         characters=told.characters,
     )
+    missing = tuple(n for n in names or () if n not in found.models)
     why_not = scope_of(found).covers(case)
+    if 2 * len(missing) > len(names or ()):
+        why_not = "models_differ"
     if why_not is not None:
         return _withheld(found, why_not, len(texts))
     if raw is not None and plain is not None and any(strange.values()):
         total = _totals(plain, texts)
         if strange.get(plain.models[int(total.argmax())], False):
-            return _in_order(plain, total, texts, told)
+            return _in_order(plain, total, texts, told, missing)
     elif plain is None and 2 * sum(strange.values()) > len(strange):
         return _withheld(found, "format_mismatch", len(texts))
-    return _in_order(found, _totals(found, texts), texts, told)
+    return _in_order(found, _totals(found, texts), texts, told, missing)
 
 
 def _of(closed: Closed | None, genre: str) -> Halves | None:
@@ -187,7 +202,11 @@ def _totals(found: Halves, texts: Sequence[Source]) -> NDArray[np.float64]:
 
 
 def _in_order(
-    found: Halves, total: NDArray[np.float64], texts: Sequence[Source], told: Told
+    found: Halves,
+    total: NDArray[np.float64],
+    texts: Sequence[Source],
+    told: Told,
+    missing: tuple[str, ...],
 ) -> ClosedSet:
     order = np.argsort(-total, kind="stable")
     lead = float(total[order[0]] - total[order[1]])
@@ -202,6 +221,7 @@ def _in_order(
             for i in order[:_SHOWN].tolist()
         ),
         lead=lead,
+        missing=missing,
         tests=_tests(found.tested, len(texts), lead),
     )
 

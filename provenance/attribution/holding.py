@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from provenance.attribution.answered import FEWEST_PROMPTS
-from provenance.attribution.compared import Scores, Suspect
+from provenance.attribution.compared import FEWEST, Scores, Suspect
 from provenance.attribution.known import Known
 from provenance.battery import Cell
 from provenance.findings import Coverage, Population
@@ -19,6 +21,11 @@ from provenance.library.space import Formats, Space
 from provenance.transcript import Completion, Record, Transcript
 
 __all__ = ["Texts", "covered", "other_genre", "outdated", "population_of", "scores_in"]
+
+_WORD = re.compile(r"[^\W\d_]+")
+_OPENING, _BEGINNING = 4, 400  # words, and characters in which they are looked for
+_MOST_SHARE = 0.95
+_FEWEST_COPIES = 4  # outputs below which copies are not spoken of
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,30 @@ class Texts:
         kept = [(c, d) for c, d in answered if c.text.strip()]
         told = frozenset(d for _, d in kept if d in by_id)
         return cls(tuple(c for c, _ in kept), tuple(d for _, d in kept), told)
+
+    @property
+    def repeated(self) -> bool:
+        """Whether most of them are copies: no bundle of outputs that stand for their model."""
+        distinct = len({c.text.strip() for c in self.completions})
+        return len(self.completions) >= _FEWEST_COPIES and 2 * distinct < len(self.completions)
+
+    def copies(self) -> list[tuple[str, dict[str, Any]]]:
+        """The reason that says so."""
+        if not self.repeated:
+            return []
+        distinct = len({c.text.strip() for c in self.completions})
+        return [("repeated_answers", {"outputs": len(self.completions), "distinct": distinct})]
+
+    def opening(self) -> list[tuple[str, dict[str, Any]]]:
+        """The reason that most of them begin with the same words, as where a host adds them."""
+        begun = Counter(
+            tuple(_WORD.findall(c.text[:_BEGINNING])[:_OPENING]) for c in self.completions
+        )
+        words, sharing = begun.most_common(1)[0] if begun else ((), 0)
+        n = len(self.completions)
+        if n < FEWEST or len(words) < _OPENING or sharing < _MOST_SHARE * n:
+            return []
+        return [("shared_opening", {"outputs": n, "sharing": sharing, "words": _OPENING})]
 
     def laid_out(self) -> NDArray[np.int64]:
         """Formats of each output, shape (outputs, classes + 1)."""

@@ -37,6 +37,7 @@ Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 # Bundles that are left out in turn to measure false inclusion, at most: each is compared with all.
 _TRIED = 300
+_LIKE = 0.8  # of the outputs of what stands in for it that a suspect must have to be like it
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,8 @@ class Identification:
         How many were compared prompt by prompt; None where bundles were compared as a whole.
     margins
         Whether what was tested holds what parts the models.
+    small
+        Whether what stands in for the suspect holds more outputs than it.
     relative
         Whether scores are over what each model is expected to have with itself.
     """
@@ -82,6 +85,7 @@ class Identification:
     plain: Floats | None = None
     plain_tested: Floats | None = None
     margins: bool = False
+    small: bool = False
     prompts: int | None = None
     relative: bool = False
 
@@ -146,6 +150,10 @@ def identify(
         return None
     theirs, stand_ins = compared.formats(enrolled)
     strange = unlike([suspect.formats_of(compared.own_parts)], theirs)[0]
+    small = compared.own.n < _LIKE * _typical(compared.stand_ins)
+    if small:
+        # The mean of fewer outputs varies more, and margins vary most.
+        margins, plain = None, None if plain is None else replace(plain, margins=None)
     raw = _Tested.of(View(suspect, enrolled, scores, margins), compared, alpha)
     second = found = None
     if plain is not None:
@@ -164,6 +172,7 @@ def identify(
         plain=None if second is None else second.scores,
         plain_tested=None if second is None else second.tested,
         margins=raw.margins is not None,
+        small=small,
     )
 
 
@@ -234,6 +243,10 @@ class _Tested:
             bundles = [m for i in rows[usable] if (m := stand_ins[i]) is not None]
             found[np.ix_(usable, there)] = self.compare(bundles, _kept(self.compared.theirs, there))
         return found
+
+
+def _typical(bundles: Sequence[Moments | None]) -> float:
+    return float(np.median([m.n for m in bundles if m is not None and m.n] or [0]))
 
 
 def _enough(bundles: Sequence[Moments | None]) -> Flags:

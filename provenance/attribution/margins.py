@@ -8,7 +8,8 @@ it takes siblings and models of a like style out of sets that the score leaves t
 What is added is a fixed function of a bundle and a model: the discriminant learnt from prompts that
 neither a suspect nor a stand-in answered, so both are measured alike, and coverage is that of
 `open_set`. Measured (`benchmarks/margins.py`, α .05): mean size of a set, and share of bundles with
-a set where all models of their unit had left library and discriminant:
+a set where all models of their unit had left library and discriminant (not the space, which had
+learnt from them: of a maker that is new to it, more get a set):
 
     31 models, 20 outputs    4.2 → 2.0    .46 → .37
     44 models, 20 outputs    1.3 → 1.1    .04 → .02

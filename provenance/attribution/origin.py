@@ -55,9 +55,8 @@ _PROMPT_BY_PROMPT = (
     "models of other units"
 )
 _MARGINS = (
-    ". A score is how alike two bundles are, and a quarter of how much better an output fits the "
-    f"model than any other of the library, at most {MOST:g} nats; what tells that was learnt from "
-    "other prompts"
+    ". A quarter of how much better an output fits the model than any other is added, "
+    f"{MOST:g} nats at most"
 )
 _RELATIVE = ", over what answers of the model itself are expected to have"
 
@@ -111,19 +110,20 @@ def analyse_identification(
                 plain=plain,
             )
     refused = placed is not None and placed.refused
-    if found is not None and (refused or not comparable):
+    silent = "answers_repeat" if texts.repeated else "answers_do_not_fit" if refused else ""
+    if found is not None and (silent or not comparable):
         found = _likeness_only(found, included=not refused)
     told = Told.of(texts.completions, genre)
-    weighed = weigh(found, known, told, placed) if comparable and not refused else {}
+    weighed = weigh(found, known, told, placed) if comparable and not silent else {}
     label, coded = decide(found, enrolled, texts, transcript, alpha)
-    closed = _closed(known, texts, told, suspect, "answers_do_not_fit" if refused else label)
+    closed = _closed(known, texts, told, suspect, silent or label)
     if found is not None and not comparable:
         label, coded = "inconclusive", [other_genre(known, genre)]
-    if refused:
-        label, coded = "inconclusive", []
+    if silent:
+        label, coded = "inconclusive", texts.copies()
     coded = [*coded, *_why_not_matched(placed, alpha)]
     if comparable:
-        coded += outdated(known, texts)
+        coded += [*texts.opening(), *outdated(known, texts)]
     endpoints: dict[Role, Endpoint] = {"suspect": Endpoint.parse(plan["endpoints"]["suspect"])}
     order = ordered(found)
     return StudyDocument(
@@ -144,7 +144,7 @@ def analyse_identification(
             reasons=describe.reasons(coded),
         ),
         findings=_findings(found, alpha, known),
-        propositions=propositions(found, weighed, order, _no_ratio(comparable, refused)),
+        propositions=propositions(found, weighed, order, _no_ratio(comparable, silent)),
         coverage=covered(plan, cells, transcript, texts),
         failures=describe.failures(transcript, cells),
         usage=describe.usage(
@@ -162,7 +162,7 @@ def analyse_identification(
         map=_map(found, suspect, plain, enrolled, order, seed),
         alternatives=("sibling", "imitation", "same_training_data", "outside", "reformatted"),
         deviations=tuple(e["kind"] for e in events if e["kind"] in ("resumed", "torn_line")),
-        limits=_limits(found, placed, texts, known),
+        limits=_limits(found, placed, texts, known, genre),
         evidence=describe.evidence(plan, transcript, root),
     )
 
@@ -214,11 +214,9 @@ def decide(
     return "known", [("in_the_set", one), *outside]
 
 
-def _no_ratio(comparable: bool, refused: bool) -> str:
+def _no_ratio(comparable: bool, silent: str) -> str:
     """Why no model has a ratio, where none has."""
-    if refused:
-        return "answers_do_not_fit"
-    return "no_calibration" if comparable else "other_genre"
+    return silent or ("no_calibration" if comparable else "other_genre")
 
 
 def _why_not_matched(placed: Placed | None, alpha: float) -> Coded:
@@ -272,8 +270,9 @@ def _closed(
         return None
     sides = {s.view: s.closed for s in (known.main, known.plain) if s is not None}
     strange = unlike_formats(suspect, known.main.enrolled) if known.sees_format else {}
-    found = closed_set(texts.completions, told, sides, strange)
-    if found is None or label not in ("none_of_these", "answers_do_not_fit"):
+    names = [m.called for m in known.main.enrolled.models]
+    found = closed_set(texts.completions, told, sides, strange, names)
+    if found is None or label not in ("none_of_these", "answers_do_not_fit", "answers_repeat"):
         return found
     return found.model_copy(
         update={"first": (), "lead": None, "tests": None, "why_not": found.why_not or label}
@@ -362,7 +361,7 @@ def _views(found: Identification | None) -> tuple[str, ...]:
 
 
 def _limits(
-    found: Identification | None, placed: Placed | None, texts: Texts, known: Known
+    found: Identification | None, placed: Placed | None, texts: Texts, known: Known, genre: str
 ) -> tuple[str, ...]:
     limits = ["style_not_weights", "no_direction", "library_only", "moment_only"]
     one_session = found is not None and found.comparison == "other_prompts"
@@ -370,6 +369,10 @@ def _limits(
         one_session = not placed.own.sessions()
     if one_session:
         limits.append("session_effect")
+    if found is not None and found.comparison == "other_prompts":
+        covering = known.main.closed is not None and known.main.closed.covering(genre) is not None
+        limits += ["stand_ins_larger"] if found.small else []
+        limits += ["margins_off"] if covering and not found.margins else []
     if known.only_stated(texts.prompts):
         limits.append("genre_stated")
     if texts.by_id:

@@ -179,17 +179,7 @@ def _both(calibration: Calibration, assessed: Assessed, others: Sequence[Case]) 
     why = next((w for case in others if (w := calibration.scope.covers(case)) is not None), None)
     if why is None or not assessed.assessed:
         return assessed
-    return replace(
-        assessed,
-        log10_lr=None,
-        interval=None,
-        bounds=None,
-        clipped=False,
-        n_same=None,
-        n_different=None,
-        known_pairs=None,
-        why_not=f"For the texts of the reference: {why}",
-    )
+    return assessed.withheld(f"For the texts of the reference: {why}")
 
 
 def _cost(calibration: Calibration, outputs: int) -> float:

@@ -81,6 +81,27 @@ def too_few_outputs(have: int, needed: int) -> str:
 
 
 @_reason
+def repeated_answers(outputs: int, distinct: int, side: str = "suspect") -> str:
+    """Copies."""
+    return (
+        f"Only {count(distinct)} of the {side}'s {counted(outputs, 'output')} differ from each "
+        "other, as where a cache answers: nothing is concluded from copies. Ask more prompts, or "
+        "record one answer of each."
+    )
+
+
+@_reason
+def shared_opening(outputs: int, sharing: int, words: int) -> str:
+    """The same first words."""
+    return (
+        f"{count(sharing)} of the suspect's {counted(outputs, 'output')} begin with the same "
+        f"{words:,} words. Some models do; where a host adds them, models are rejected that should "
+        "not be, and ratios below 1 say nothing. Ask without that host, or record the texts without "
+        "these words."
+    )
+
+
+@_reason
 def answers_do_not_fit(p: float, prompts: int) -> str:
     """The answers could as well be to other prompts."""
     return (
@@ -140,7 +161,8 @@ def outside_the_library(
     return (
         f"A maker outside the library can get a set too: with each of {counted(units, 'unit')} "
         f"left out in turn, {percent(rate)} of its bundles did, averaged over units{over}."
-        f"{none_of(rate, units)}"
+        f"{none_of(rate, units)} What compares them had learnt from these units, too: a maker that "
+        "is new to it gets a set more often."
     )
 
 

@@ -123,6 +123,16 @@ LIMITS: dict[str, str] = {
         "in another wording, and were tested on genres that were left out, as each of them "
         "records, but not on this wording: a change of wording can look like a change of model."
     ),
+    "stand_ins_larger": (
+        "What stands in for the suspect holds more outputs than the suspect, so that it varies "
+        "less: a set can hold the true model some points less often than is stated (.92 instead of "
+        ".95, 10 outputs against 28)."
+    ),
+    "margins_off": (
+        "What parts the library's models was not used for the p-values: it was learnt without one "
+        "of them or from few of its outputs, or the suspect has far fewer outputs than what stands "
+        "in for it. `provenance library calibrate` learns it anew."
+    ),
     "prompts_by_id": (
         "The recording keeps no words of its prompts, so they were told by their ids. If its ids "
         "stand for other prompts than the library's, its genre is taken wrongly and answers to "
@@ -145,7 +155,10 @@ ALTERNATIVES: dict[str, str] = {
     "imitation": "a model that was trained on outputs of one in the set",
     "reversed": "the reference was made from the suspect, or trained on its outputs",
     "outside": "a model that is not in the library",
-    "reformatted": "a gateway that re-formats the answers of a model in the library",
+    "reformatted": (
+        "a host that re-formats the answers of a model in the library or adds words to them, after "
+        "which a ratio below 1 says nothing"
+    ),
     "mixture": "a share of requests that another model answers",
     "drift": "a change of one endpoint while it was sampled",
     "chance": "chance, at the stated rate α if the assumptions hold",
@@ -200,6 +213,10 @@ WHY_NOT: dict[str, str] = {
     "style_cannot_tell": "Style does not tell this pair apart.",
     "needs_reference": "This pair needs a reference to be named.",
     "none_of_these": "Every model of the library was rejected.",
+    "models_differ": (
+        "What parts the models was learnt of others than these: `provenance library calibrate` "
+        "learns it anew."
+    ),
 }
 
 # The names of hypotheses in a pair, where the code alone does not say enough.

@@ -112,6 +112,7 @@ class ClosedSet(Frozen):
     ``first`` are the models that its outputs fit best, in order; ``lead`` the log likelihood of the
     first over the second in nats, over all ``outputs``, not calibrated. Whether the suspect is one
     of the ``models`` is what the set of candidates is about. ``why_not``: why there is no order.
+    ``missing``: models of the library that are not among them, as those added since.
     ``discriminants``: their digests.
     """
 
@@ -122,6 +123,7 @@ class ClosedSet(Frozen):
     discriminants: tuple[str, ...]
     first: tuple[ClosedMember, ...] = ()
     lead: float | None = None
+    missing: tuple[str, ...] = ()
     tests: ClosedTests | None = None
     why_not: str | None = None
 

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +17,11 @@ __all__ = ["UNREADABLE", "digest_of", "packed", "unpacked"]
 
 _HEAD = "about.json"
 # What `unpacked`, and putting together what it gives, may raise on a file of something else.
-UNREADABLE = (zipfile.BadZipFile, KeyError, ValueError, TypeError)
+UNREADABLE = (
+    *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError),
+    *(KeyError, ValueError, TypeError, MemoryError),
+)
+LARGEST = 1 << 31  # bytes of all that a file holds
 
 
 def packed(head: str, arrays: Mapping[str, NDArray[Any]]) -> bytes:
@@ -34,6 +39,9 @@ def packed(head: str, arrays: Mapping[str, NDArray[Any]]) -> bytes:
 def unpacked(content: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Read back `packed`; raises one of `UNREADABLE`."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        size = sum(entry.file_size for entry in archive.infolist())
+        if size > LARGEST:
+            raise ValueError(f"{size:,} bytes, more than {LARGEST:,}")
         head = json.loads(archive.read(_HEAD))
         arrays = {
             file.removesuffix(".npy"): np.lib.format.read_array(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,8 +87,9 @@ def copies_of(
     content, enrolled = _in_space(library, main, "", asked)
     if plain is not None:
         content |= _in_space(library, plain, _SECOND, asked)[0]
-    if genre and genre not in enrolled.stated_genres:
-        known = ", ".join(enrolled.stated_genres) or "none"
+    named = {*enrolled.stated_genres, *_scoped(library, (main, plain))}
+    if genre and genre not in named:
+        known = ", ".join(sorted(named)) or "none"
         raise UsageError(f"the library {enrolled.library} has no genre {genre!r}; it has: {known}")
     answered = Answered.of(library)
     if answered is not None:
@@ -108,6 +109,12 @@ def copies_of(
     if case:
         content["case"] = case
     return Copies(content, enrolled, genre or declared)
+
+
+def _scoped(library: Library, spaces: Iterable[Space | None]) -> set[str]:
+    """Genres that calibrations of the library's spaces cover."""
+    found = [Ratios.of(library, s.digest) for s in spaces if s is not None]
+    return {g for r in found if r is not None for c in r.calibrations for g in c.scope.genres}
 
 
 def _spaces(library: Library, space: str | None) -> tuple[Space, Space | None]:

@@ -11,6 +11,7 @@ from provenance.attribution.closed_fit import SIZES, fit_closed, trials_of
 from provenance.attribution.closed_set import Closed, closed_set, summary
 from provenance.attribution.gathering import gather
 from provenance.attribution.ratios import Told
+from provenance.errors import EvidenceError
 from provenance.library.population import Library, Output, Recorded
 from provenance.library.relations import Relation
 
@@ -165,6 +166,23 @@ def test_unlike_formats_are_looked_at_in_the_canonical_view_or_not_at_all(found,
     assert ask(found, texts, strange=[other], **both).discriminants == digests(found)
     only = closed_set(texts, told(), {"canonical": Closed(plain.both)}, {})
     assert only.discriminants == digests(plain)
+
+
+def test_models_that_it_did_not_learn_are_named_and_most_of_them_silence_it(found, shares):
+    texts = [text(np.random.default_rng(5), shares[2])]
+    views = {"raw": Closed(found.both)}
+    names = [f"m{k}" for k in range(MODELS)]
+    said = closed_set(texts, told(), views, {}, [*names, "added later"])
+    assert said.missing == ("added later",)
+    assert said.first
+    other = closed_set(texts, told(), views, {}, ["m0", "other", "another"])
+    assert (other.why_not, other.first) == ("models_differ", ())
+
+
+@pytest.mark.parametrize("copy", [{}, {"files": 5}, {"files": ["?"]}, {"files": [None]}])
+def test_a_copy_of_something_else_is_refused(copy):
+    with pytest.raises(EvidenceError):
+        Closed.from_json(copy)
 
 
 def test_what_is_kept_in_the_evidence_comes_back(found):

@@ -75,6 +75,8 @@ VALUES: dict[str, Any] = {
     "after": 0.4,
     "when_utc": "2026-11-20T09:30:11+00:00",
     "bundle_rate": 0.55,
+    "distinct": 2,
+    "sharing": 40,
     "bundles": 31,
     "step": -0.42,
     "interval": [-1.1, 0.3],

@@ -29,6 +29,12 @@ class Assessed:
         """Whether there is a ratio."""
         return self.log10_lr is not None
 
+    def withheld(self, why_not: str) -> Assessed:
+        """The same without the ratio."""
+        return Assessed(
+            *(None, None, None, False, self.calibration, self.population, None, None), why_not
+        )
+
     def proposition(self, hypothesis: str, against: str) -> Proposition:
         """As it stands in a study document."""
         low, high = self.bounds or (None, None)

@@ -9,6 +9,8 @@ from provenance.findings import ClosedSet, ClosedTests, StudyDocument
 
 _COLUMNS = (Column("Place", "number", 0), Column("Model", "code", 2), Column("Family", "code", 1.2))
 
+_NAMED = 5
+
 
 def closed(document: StudyDocument) -> list[Block]:
     """The order of a closed set, and how often such an order was right."""
@@ -27,6 +29,8 @@ def closed(document: StudyDocument) -> list[Block]:
         f"{counted(found.outputs, 'output')} fit best, in order."
     )
     blocks.append(Table(caption, _COLUMNS, rows))
+    if found.missing:
+        blocks.append(Paragraph(_missing(found)))
     if found.tests is not None:
         blocks.append(Paragraph(tests(found.tests)))
     blocks.append(
@@ -44,18 +48,28 @@ def closed(document: StudyDocument) -> list[Block]:
 def tests(t: ClosedTests) -> str:
     """How often such an order was right."""
     said = (
-        "Tested on other prompts, with half of the outputs to learn from: of "
-        f"{counted(t.bundles, 'bundle')} of {counted(t.outputs, 'output')} of these models, "
-        "several a model that overlap, the true model came first in "
+        "Tested on other prompts, with half of the outputs to learn from, on "
+        f"{counted(t.bundles, 'bundle')} of {counted(t.outputs, 'output')} (several a model, and "
+        "they overlap): the true model came first in "
         f"{_share(t.first, t.bundles)}, among the first three in "
         f"{_share(t.first_three, t.bundles)}; one of its family came first in "
         f"{_share(t.family, t.bundles)}."
     )
     if not t.as_far_ahead:
-        return f"{said} In none of them the first was as far ahead an output as here."
+        return f"{said} In none of them did the first place lead by as much an output as here."
     return (
-        f"{said} Where the first was as far ahead an output as here, or further, it was the true "
-        f"one in {count(t.as_far_ahead_first)} of {counted(t.as_far_ahead, 'bundle')}."
+        f"{said} Of known bundles whose first place led by at least as much an output, it was the "
+        f"true model in {count(t.as_far_ahead_first)} of {count(t.as_far_ahead)}. A model outside "
+        "the library can lead as far."
+    )
+
+
+def _missing(found: ClosedSet) -> str:
+    names = ", ".join(found.missing[:_NAMED])
+    more = f" and {len(found.missing) - _NAMED:,} more" if len(found.missing) > _NAMED else ""
+    return (
+        f"Not among these, though in the library: {names}{more}. They were added since this was "
+        "learnt, or have too few outputs."
     )
 
 
@@ -66,12 +80,14 @@ def line(found: ClosedSet) -> str | None:
     names = [member.name for member in found.first[:3]]
     said = f"If it is one of these {found.models:,} models: {names[0]} fits best"
     said += f", then {' and '.join(names[1:])}" if names[1:] else ""
+    if found.missing:
+        said += f" ({counted(len(found.missing), 'model')} of the library not among them)"
     if found.tests is None:
         return f"{said}."
     t = found.tests
     return (
-        f"{said}. Of known bundles of {counted(t.outputs, 'output')} the first place was right in "
-        f"{percent(t.first / t.bundles)}."
+        f"{said}. Of known bundles of {counted(t.outputs, 'output')}, as recorded, the first place "
+        f"was right in {percent(t.first / t.bundles)}."
     )
 
 

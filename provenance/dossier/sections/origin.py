@@ -116,7 +116,8 @@ def population(document: StudyDocument) -> list[Block]:
                 f"{f.bundles:,} bundles), a bundle of a model that the library did not hold got a "
                 f"set that was not empty in {percent(f.rate)} of cases, averaged over units"
                 f"{_over_bundles(f)}.{none_of(f.rate, f.units)} A bundle got a set of "
-                f"{rounded(f.mean_size)} models on average, empty ones counted."
+                f"{rounded(f.mean_size)} models on average, empty ones counted. The space had "
+                "learnt from these units, too: a maker that is new to it gets a set more often."
             )
         )
     elif document.question == "identify" and (not p.genres or p.genre in p.genres):
@@ -158,7 +159,8 @@ def _compared(p: Population, question: str) -> str:
     how = _HOW[p.comparison]
     coverage = (
         f"If the suspect is a model of the library, the set holds it with probability at least "
-        f"{percent(1 - p.alpha)}, on average over models."
+        f"{percent(1 - p.alpha)}, on average over models and over the outputs that stand in for "
+        "it: one library can be some points off."
         if p.decidable
         else "These are too few bundles to exclude any model at this level."
     )

@@ -26,6 +26,7 @@ from provenance.signatures.document import Source
 __all__ = ["NETWORKS", "Discriminant", "Standing", "Trials", "fit"]
 
 FORMAT = 1
+_MOST_NETS = 64
 NETWORKS = 2  # a third one brings nothing
 Small = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -236,6 +237,8 @@ def _part(said: Callable[[int, int], None], number: int, of: int) -> Callable[[i
 def _assembled(head: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Discriminant:
     if head["format"] != FORMAT:
         raise ValueError(f"format {head['format']}, expected {FORMAT}")
+    if not 0 <= int(head["nets"]) <= _MOST_NETS:
+        raise ValueError(f"{head['nets']} nets")
     if head["view"] not in VIEWS:
         raise ValueError(f"an unknown view {head['view']!r}")
     columns = Columns(
@@ -275,11 +278,13 @@ def _check(found: Discriminant) -> None:
     for read in found.columns.reads.values():
         if not len(read.columns) == len(read.weights) == len(read.scale):
             raise ValueError("columns, weights and scale of unlike lengths")
-        if (np.diff(read.columns) <= 0).any():
+        if read.columns.dtype.kind != "i" or (np.diff(read.columns) <= 0).any():
             raise ValueError("columns out of order")
     width += sum(len(r.columns) for r in found.columns.reads.values())
     if not found.nets:
         raise ValueError("no net")
+    if len(set(found.models)) != len(found.models):
+        raise ValueError("a model that is named twice")
     if len(found.families) != len(found.models):
         raise ValueError(f"{len(found.families)} families of {len(found.models)} models")
     for net in found.nets:
@@ -291,6 +296,10 @@ def _check(found: Discriminant) -> None:
         rest = ([v.shape for v in part] for part in (net.scales, net.offsets))
         if any(own != outer for own in rest) or not all(joined):
             raise ValueError("layers that do not fit together")
+    if found.tested is not None:
+        parts = [getattr(found.tested, part) for part in Trials.__slots__]
+        if len({v.shape for v in parts}) != 1 or not all(v.dtype.kind in "ibf" for v in parts):
+            raise ValueError("tests of unlike lengths")
     if found.standing is not None:
         k = len(found.models)
         n, total = found.standing.n, found.standing.total

@@ -116,6 +116,15 @@ def as_file(values):
     return buffer.getvalue()
 
 
+def huge():
+    """The header of four terabytes, and nothing behind it."""
+    buffer = BytesIO()
+    np.lib.format.write_array_header_1_0(
+        buffer, {"descr": "<i8", "fortran_order": False, "shape": (1 << 39,)}
+    )
+    return buffer.getvalue()
+
+
 @pytest.mark.parametrize(
     ("name", "change", "said"),
     [
@@ -123,6 +132,11 @@ def as_file(values):
         ("about.json", lambda c: c.replace(b'"raw"', b'"sideways"'), "view"),
         ("about.json", lambda c: c.replace(b'"f0", "f0"', b'"f0"'), "families"),
         ("about.json", lambda c: c.replace(b'"nets": 2', b'"nets": 0'), "no net"),
+        ("about.json", lambda c: c.replace(b'"nets": 2', b'"nets": 999999999999'), "nets"),
+        ("about.json", lambda c: c.replace(b'"m0", "m1"', b'"m0", "m0"'), "named twice"),
+        ("about.json", lambda _: b"[" * 100_000, "holds no discriminant"),
+        ("tested.rank.npy", lambda _: as_file(np.zeros(3, np.int64)), "unlike lengths"),
+        ("skeleton.columns.npy", lambda _: huge(), "holds no discriminant"),
         ("net0.weights0.npy", lambda _: None, "a net of"),
         ("net1.weights1.npy", lambda _: as_file(np.zeros((5, 4), np.int8)), "fit together"),
         ("net0.scales0.npy", lambda _: as_file(np.zeros(3, np.float32)), "fit together"),

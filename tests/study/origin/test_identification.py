@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,12 +14,13 @@ from scipy.stats import binom
 import provenance
 from provenance.attribution.holding import Texts, scores_in
 from provenance.attribution.identification import identify
+from provenance.attribution.origin import margins_of
 from provenance.cli.outcome import exit_code
 from provenance.dossier.terminal import summary
 from provenance.errors import BudgetExhausted, UsageError
 from provenance.evidence.store import Store
 from provenance.library.parts import prompt_digest
-from provenance.library.population import Library
+from provenance.library.population import Library, Output, Recorded
 from provenance.settings import Settings
 from provenance.study.libraries import read_copies
 from provenance.transcript import Completion
@@ -166,6 +169,72 @@ def test_too_few_outputs_and_none_at_all(world):
     silent = world.attribute(world.answers("m1", 30), world.answers("m2", 30, texts=[""]))
     assert silent.verdict.reasons[0].values == {"side": "reference", "count": 30}
     assert silent.unanswered == ("reference",)
+
+
+def test_words_that_a_host_adds_to_every_answer_are_pointed_at(world):
+    texts = [f"Sure, here is the answer: {t}" for t in world.some("m3", 40, "added")]
+    study = world.identify(world.answers("m3", 40, texts=texts))
+    said = {r.code: r.values for r in study.verdict.reasons}
+    assert said["shared_opening"] == {"outputs": 40, "sharing": 40, "words": 4}
+    plain = world.identify(world.answers("m3", 40))
+    assert "shared_opening" not in [r.code for r in plain.verdict.reasons]
+
+
+def test_copies_are_no_bundle_of_a_models_answers(world):
+    """One answer of a known model many times: nothing is concluded, by either question."""
+    once = world.some("m6", 1, "copies")
+    study = world.identify(world.answers("m6", 40, texts=once))
+    assert study.verdict.label == "inconclusive"
+    assert study.verdict.reasons[0].values == {"outputs": 40, "distinct": 1}
+    assert study.document.closed_set.why_not == "answers_repeat"
+    assert all(c.p_value is None and c.log10_lr is None for c in study.document.candidates)
+    assert "differ from each other" in study.verdict.reasons[0].text
+    weighed = world.attribute(world.answers("m6", 40, texts=once), world.answers("m6", 40))
+    assert weighed.verdict.label == "inconclusive"
+    assert "repeated_answers" in [r.code for r in weighed.verdict.reasons]
+    assert not any(p.assessed for p in weighed.document.propositions)
+    assert [f.name for f in weighed.findings if f.name == "likeness"] == []
+
+
+def test_a_suspect_of_fewer_outputs_than_what_stands_in_is_told_so(world):
+    """Stand-ins hold a part or more of the prompts, nine outputs or so; margins are off then."""
+    study = world.identify(world.answers("m3", 60))
+    assert not any("holds more outputs than the suspect" in said for said in study.document.limits)
+    assert not any("What parts the library's models" in said for said in study.document.limits)
+    assert "A quarter of how much better" in study.findings[0].method
+    with Store.open(study.store) as store:
+        known = read_copies(store)
+    prompts = tuple(prompt_digest(f"q{i}") for i in range(11))
+    # As if the library's sessions had been twice as long.
+    enrolled = replace(known.main.enrolled, n=known.main.enrolled.n * 2)
+    texts = Texts(tuple(Completion(text=t) for t in world.some("m3", 11, "q")), prompts)
+    found = identify(
+        texts.in_space(known.main.space),
+        enrolled,
+        scores_in(known.main.space),
+        alpha=0.05,
+        rng=np.random.default_rng(3),
+        margins=margins_of(known.main, "", texts),
+    )
+    assert found.small
+    assert not found.margins
+    assert np.array_equal(found.tested, found.scores)
+
+
+def test_a_model_that_was_added_later_is_named(world, tmp_path):
+    library = tmp_path / "grown"
+    shutil.copytree(world.library, library)
+    grown = Library.open(library)
+    outputs = [Output(f"p{i}", t) for i, t in enumerate(world.some("m1", 72, "late"))]
+    grown.add("late", Recorded(outputs, session="one", licence="made here (CC0)"))
+    for digest in grown.spaces():
+        grown.profile(grown.space(digest))
+    study = provenance.identify(
+        world.answers("m3", 60), library=library, alpha=0.05, seed=1, formats=[],
+        store=tmp_path / "study",
+    )  # fmt: skip
+    assert study.document.closed_set.missing == ("late",)
+    assert any("What parts the library's models" in said for said in study.document.limits)
 
 
 def test_one_output_is_enough_to_say_which_it_would_be(world):
