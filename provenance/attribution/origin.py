@@ -110,9 +110,9 @@ def analyse_identification(
                 plain=plain,
             )
     refused = placed is not None and placed.refused
-    silent = "answers_repeat" if texts.repeated else "answers_do_not_fit" if refused else ""
+    silent = "answers_do_not_fit" if refused else "answers_repeat" if texts.repeated else ""
     if found is not None and (silent or not comparable):
-        found = _likeness_only(found, included=not refused)
+        found = _likeness_only(found, included=not silent)
     told = Told.of(texts.completions, genre)
     weighed = weigh(found, known, told, placed) if comparable and not silent else {}
     label, coded = decide(found, enrolled, texts, transcript, alpha)
@@ -120,9 +120,9 @@ def analyse_identification(
     if found is not None and not comparable:
         label, coded = "inconclusive", [other_genre(known, genre)]
     if silent:
-        label, coded = "inconclusive", texts.copies()
+        label, coded = "inconclusive", [] if refused else texts.copies()
     coded = [*coded, *_why_not_matched(placed, alpha)]
-    if comparable:
+    if comparable and not silent:
         coded += [*texts.opening(), *outdated(known, texts)]
     endpoints: dict[Role, Endpoint] = {"suspect": Endpoint.parse(plan["endpoints"]["suspect"])}
     order = ordered(found)

@@ -94,10 +94,10 @@ def repeated_answers(outputs: int, distinct: int, side: str = "suspect") -> str:
 def shared_opening(outputs: int, sharing: int, words: int) -> str:
     """The same first words."""
     return (
-        f"{count(sharing)} of the suspect's {counted(outputs, 'output')} begin with the same "
-        f"{words:,} words. Some models do; where a host adds them, models are rejected that should "
-        "not be, and ratios below 1 say nothing. Ask without that host, or record the texts without "
-        "these words."
+        f"Of the suspect's {counted(outputs, 'output')} {count(sharing)} begin with the same "
+        f"{words:,} words. Some models do; where a host adds them, models are rejected that "
+        "should not be, and ratios below 1 say nothing. Ask without that host, or record the texts "
+        "without these words."
     )
 
 

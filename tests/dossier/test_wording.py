@@ -77,6 +77,7 @@ VALUES: dict[str, Any] = {
     "bundle_rate": 0.55,
     "distinct": 2,
     "sharing": 40,
+    "words": 4,
     "bundles": 31,
     "step": -0.42,
     "interval": [-1.1, 0.3],
