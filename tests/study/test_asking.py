@@ -20,19 +20,22 @@ from provenance.study import asking, libraries
 from provenance.study.attribution import prepare_attribution
 from provenance.study.identification import prepare_identification
 
-ANSWERS = (
-    {"reasoning": "First 14 + 3 gives 17. Then take away the 5 that broke.", "answer": 12},
-    {"reasoning": "There are 6 of them, each of 20. So it is 6 × 20 = 120.", "answer": "120"},
-    {"reasoning": "Half of 90 is 45, and a third of that is 15 in the end.", "answer": "15"},
-)
+# Many, as a model that works gives them: copies of a few would be told from a bundle.
+ANSWERS = [
+    answer
+    for n in range(100)
+    for answer in (
+        {"reasoning": f"First {n} + 3 gives {n + 3}. Then take away the 5 that broke."},
+        {"reasoning": f"There are {n} of them, each of 20. So it is {n} × 20 = {20 * n}."},
+    )
+]
 
 
 @pytest.fixture
 def live(tmp_path):
     """A simulated endpoint that answers every probe with working in JSON."""
-    shares = ", ".join(f"{json.dumps(json.dumps(a))} = {1 / len(ANSWERS):.6f}" for a in ANSWERS[1:])
-    first = f"{json.dumps(json.dumps(ANSWERS[0]))} = {1 - 2 * round(1 / 3, 6):.6f}"
-    text = f'[models.a.cells]\n"*" = {{{first}, {shares}}}\n[models.b]\nbase = "a"\n'
+    shares = ", ".join(f"{json.dumps(json.dumps(a))} = {1 / len(ANSWERS):.6f}" for a in ANSWERS)
+    text = f'[models.a.cells]\n"*" = {{{shares}}}\n[models.b]\nbase = "a"\n'
     (tmp_path / "m.toml").write_text(text, encoding="utf-8")
     return f"simulated:{tmp_path / 'm.toml'},model=a"
 
