@@ -114,11 +114,19 @@ class Known:
     def comparable(self, genre: str) -> bool:
         """Whether outputs of this genre may be held against the library's."""
         stated = self.main.enrolled.stated_genres
-        return not stated or genre in stated
+        return not stated or genre in stated or self._unstated(genre)
+
+    def _unstated(self, genre: str) -> bool:
+        """Whether no genre is stated of the suspect's prompts, nor of some of the models."""
+        return not genre and any(not m.genre for m in self.main.enrolled.models)
 
     def within(self, genre: str) -> Known:
-        """With the models of one genre, where the library states genres and has it."""
-        if genre not in self.main.enrolled.stated_genres:
+        """With the models of one genre, where the library states genres and has it.
+
+        Where none is stated, with those of which none is, if there are such.
+        """
+        stated = self.main.enrolled.stated_genres
+        if genre not in stated and not (stated and self._unstated(genre)):
             return self
         plain, main = self.plain, self.main.enrolled.within(genre)
         names = {m.name for m in main.models}

@@ -225,13 +225,18 @@ def split_units(population: Population, *, folds: int, rng: np.random.Generator)
         sizes[unit] = sizes.get(unit, 0) + 1
     # At random among units of one size, the largest first.
     order = sorted(rng.permutation(sorted(sizes)).tolist(), key=lambda u: -sizes[u])
-    for k in range(min(folds, len(order) // 2), 1, -1):
+    most = min(folds, len(order) // 2)
+    # The emptiest fold, and among these the one with the fewest units; where few units would be
+    # left to fit on, the other way round.
+    for k, by_count in [(k, False) for k in range(most, 1, -1)] + [(most, True)] * (most > 1):
         filled = [0] * k
         counts = [0] * k
         fold_of: dict[str, int] = {}
         for unit in order:
-            # The emptiest fold, and among these the one with the fewest units.
-            fold = min(range(k), key=lambda f: (filled[f], counts[f]))
+            fold = min(
+                range(k),
+                key=lambda f: (counts[f], filled[f]) if by_count else (filled[f], counts[f]),
+            )
             fold_of[unit] = fold
             filled[fold] += sizes[unit]
             counts[fold] += 1

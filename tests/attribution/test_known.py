@@ -88,3 +88,12 @@ def test_a_copy_keeps_genres_and_formats() -> None:
     read = Enrolled.from_json(older)
     assert read.formats is None
     assert read.models[0].genre == ""
+
+
+def test_a_genre_that_some_models_state_does_not_silence_those_that_state_none():
+    """Models added with a genre to a library without: the others are held against the unstated."""
+    mixed = known(["", "odes", ""])
+    assert mixed.comparable("")
+    assert [m.name for m in mixed.within("").main.enrolled.models] == ["m0", "m2"]
+    assert [m.name for m in mixed.within("odes").main.enrolled.models] == ["m1"]
+    assert not mixed.comparable("prose")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -101,6 +102,14 @@ def test_units_stay_whole_and_every_fit_has_enough_of_them(population):
             assert len(set(fold[units == unit])) == 1
         for k in set(fold):
             assert len(set(units[fold != k])) >= known_pairs.FEWEST_UNITS
+
+
+def test_eight_units_are_enough_however_unlike_their_sizes(population):
+    """One maker has most models: folds of alike many units leave six to fit on."""
+    units = ("large",) * 13 + tuple(f"small-{i}" for i in range(7))
+    fold = split_units(replace(population, units=units), folds=4, rng=np.random.default_rng(1))
+    for k in set(fold):
+        assert len({u for u, f in zip(units, fold, strict=True) if f != k}) == 6
 
 
 def test_no_pair_is_scored_in_a_space_that_knew_its_units(population, scored, monkeypatch):
