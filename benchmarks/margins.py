@@ -11,8 +11,9 @@ margin (`provenance.attribution.margins`), at α = .05 and .1:
 coverage   share of sets that hold the suspect's own model
 set        mean number of models in a set
 strangers  share of bundles with a set where all models of the suspect's unit left the library
-refitted   the same where what parts the models learnt without the unit, too (with --refit): what a
-           maker outside the library would really see; `identify` prints the first
+refitted   the same where what parts the models learnt without the unit, too (with --refit)
+new        the same where the space did as well (with --refit): what a maker outside the library
+           really sees; `identify` prints the first
 
 The weight .25 and the limit 2 were chosen on misguided and reasoning_gsm, as `identify` ships them.
 Unit of every rate: a bundle; bundles of one model share outputs, and rounds share models.
@@ -48,6 +49,21 @@ ROUNDS = 6
 UNUSUAL = 0.6  # weight of the unusual, as the shipped space of texts as they stand has it
 
 
+class View:
+    """Outputs in one space, and the models that are enrolled there."""
+
+    def __init__(self, space: Space, rows: np.ndarray, enrolled: list[np.ndarray]) -> None:
+        self.space, self.rows = space, rows
+        self.enrolled = self.moments(enrolled)
+
+    def moments(self, bundles: list[np.ndarray]) -> list[Moments]:
+        own = [self.rows[c] for c in bundles]
+        return [Moments(len(r), r.mean(axis=0), r.var(axis=0, ddof=1)) for r in own]
+
+    def scores(self, bundles: list[np.ndarray]) -> np.ndarray:
+        return scores(self.moments(bundles), self.enrolled, self.space)
+
+
 class World:
     """One corpus, dealt out."""
 
@@ -59,22 +75,25 @@ class World:
         dealt = np.empty(count, dtype=int)
         dealt[np.random.default_rng(3).permutation(count)] = np.arange(count) % 8
         self.part = dealt[self.data.prompt]
-        space = fit_space(self.data.training.only(self.of(4, 5)), rng=np.random.default_rng(1))
-        self.space: Space = replace(space, unusual=UNUSUAL)
-        free = np.flatnonzero(~np.isin(self.part, (4, 5)))
-        self.rows = np.zeros((len(self.part), space.dimensions))
-        self.rows[free] = rows_of(self.data.training, free, space)
         self.models = len(self.data.names)
-        self.enrolled = [self.moments(self.of(6, 7, model=k)) for k in range(self.models)]
-        self.logs = self.learnt(np.ones(self.models, dtype=bool))
+        every = np.ones(self.models, dtype=bool)
+        self.view = self.seen(every)
+        self.logs = self.learnt(every)
 
     def of(self, *parts: int, model: int | None = None) -> np.ndarray:
         chosen = np.isin(self.part, parts)
         return np.flatnonzero(chosen if model is None else chosen & (self.data.model == model))
 
-    def moments(self, chosen: np.ndarray) -> Moments:
-        own = self.rows[chosen]
-        return Moments(len(chosen), own.mean(axis=0), own.var(axis=0, ddof=1))
+    def seen(self, models: np.ndarray) -> View:
+        """In a space that was fitted on these models."""
+        kept = self.of(4, 5)
+        kept = kept[models[self.data.model[kept]]]
+        space = fit_space(self.data.training.only(kept), rng=np.random.default_rng(1))
+        free = np.flatnonzero(~np.isin(self.part, (4, 5)))
+        rows = np.zeros((len(self.part), space.dimensions))
+        rows[free] = rows_of(self.data.training, free, space)
+        own = [self.of(6, 7, model=k) for k in range(self.models)]
+        return View(replace(space, unusual=UNUSUAL), rows, own)
 
     def learnt(self, models: np.ndarray) -> np.ndarray:
         """Log likelihood of every output under these models; −∞ under others."""
@@ -118,14 +137,13 @@ def measured(world: World, *, refit: bool) -> dict[str, dict[str, float]]:
     unit, k = world.data.unit, world.models
     every = np.ones(k, dtype=bool)
     without = {u: world.learnt(unit != u) for u in np.unique(unit)} if refit else {}
+    views = {u: world.seen(unit != u) for u in np.unique(unit)} if refit else {}
     rng = np.random.default_rng(5)
     collected: dict[str, list[list[float]]] = {}
     for _ in range(ROUNDS):
         stand_ins, suspects = world.bundles((0, 1), rng), world.bundles((2, 3), rng)
-        score = [
-            scores([world.moments(c) for c in b], world.enrolled, world.space)
-            for b in (stand_ins, suspects)
-        ]
+        score = [world.view.scores(b) for b in (stand_ins, suspects)]
+        new = {u: [v.scores(b) for b in (stand_ins, suspects)] for u, v in views.items()}
         whole = [margins(world.logs, b, every) for b in (stand_ins, suspects)]
         left = {}
         for u in np.unique(unit):
@@ -142,16 +160,19 @@ def measured(world: World, *, refit: bool) -> dict[str, dict[str, float]]:
                 for i in range(k):
                     inside = p_values(other[i], np.diag(own)) > alpha
                     row = [float(inside[i]), float(inside.sum())]
-                    for label in ("", *(["refitted"] if refit else [])):
+                    for label, in_space in (
+                        ("", score),
+                        *([("refitted", score), ("refitted", new[unit[i]])] if refit else []),
+                    ):
                         a, b = left[unit[i], label]
                         outside = unit != unit[i]
                         added = weight * np.minimum(np.diag(a)[outside], most)
-                        calibration = np.diag(score[0])[outside] + added
+                        calibration = np.diag(in_space[0])[outside] + added
                         added = weight * np.minimum(b[i][outside], most)
-                        against = score[1][i][outside] + added
+                        against = in_space[1][i][outside] + added
                         row.append(float((p_values(against, calibration) > alpha).any()))
                     rows.append(row)
-    names = ("coverage", "set", "strangers", "refitted")
+    names = ("coverage", "set", "strangers", "refitted", "new")
     return {
         label: {n: float(v) for n, v in zip(names, np.mean(rows, axis=0), strict=False)}
         for label, rows in collected.items()

@@ -7,12 +7,12 @@ it takes siblings and models of a like style out of sets that the score leaves t
 
 What is added is a fixed function of a bundle and a model: the discriminant learnt from prompts that
 neither a suspect nor a stand-in answered, so both are measured alike, and coverage is that of
-`open_set`. Measured (`benchmarks/margins.py`, α .05): mean size of a set, and share of bundles with
-a set where all models of their unit had left library and discriminant (not the space, which had
-learnt from them: of a maker that is new to it, more get a set):
+`open_set`. Measured (`benchmarks/margins.py`, α .05): mean size of a set; share of bundles with a
+set where all models of their unit had left library and discriminant, and where the space had never
+seen them either, as a maker that is new to all of it:
 
-    31 models, 20 outputs    4.2 → 2.0    .46 → .37
-    44 models, 20 outputs    1.3 → 1.1    .04 → .02
+    31 models, 20 outputs    4.2 → 2.0    .46 → .37    .93 → .86
+    44 models, 20 outputs    1.3 → 1.1    .04 → .02    .08 → .09
     23 models, 25 outputs    1.0 → 1.1    .44 → .44
    134 models, 25 outputs    3.2 → 2.4    .30 → .32    (with two networks 2.1 and .34)
 

@@ -161,8 +161,9 @@ def outside_the_library(
     return (
         f"A maker outside the library can get a set too: with each of {counted(units, 'unit')} "
         f"left out in turn, {percent(rate)} of its bundles did, averaged over units{over}."
-        f"{none_of(rate, units)} What compares them had learnt from these units, too: a maker that "
-        "is new to it gets a set more often."
+        f"{none_of(rate, units)} What compares them had learnt from these units, too: of makers "
+        "that are new to it more get a set (measured once: 9% instead of 2% of bundles with 44 models, "
+        "86% instead of 38% with 31)."
     )
 
 

@@ -117,7 +117,8 @@ def population(document: StudyDocument) -> list[Block]:
                 f"set that was not empty in {percent(f.rate)} of cases, averaged over units"
                 f"{_over_bundles(f)}.{none_of(f.rate, f.units)} A bundle got a set of "
                 f"{rounded(f.mean_size)} models on average, empty ones counted. The space had "
-                "learnt from these units, too: a maker that is new to it gets a set more often."
+                "learnt from these units, too, so this is a lower figure than that of a maker that is "
+                "new to it: measured once, 2% and 9% of bundles with 44 models, 38% and 86% with 31."
             )
         )
     elif document.question == "identify" and (not p.genres or p.genre in p.genres):
