@@ -201,7 +201,8 @@ def decide(
     tried = int(np.sum(~np.isnan(found.scores)))
     outside: Coded = []
     if found.inclusion is not None and members:
-        outside = [("outside_the_library", asdict(found.inclusion))]
+        seen = {"learnt": found.prompts is None}
+        outside = [("outside_the_library", asdict(found.inclusion) | seen)]
     if not members:
         p = float(np.nanmax(found.found.p_values))
         return "none_of_these", [("set_is_empty", {"p": p, "alpha": alpha, "models": tried})]

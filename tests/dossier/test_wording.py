@@ -76,6 +76,7 @@ VALUES: dict[str, Any] = {
     "when_utc": "2026-11-20T09:30:11+00:00",
     "bundle_rate": 0.55,
     "distinct": 2,
+    "learnt": True,
     "sharing": 40,
     "words": 4,
     "bundles": 31,

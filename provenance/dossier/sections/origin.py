@@ -28,6 +28,7 @@ from provenance.dossier.numbers import (
     signed,
 )
 from provenance.dossier.numbers import significant as rounded
+from provenance.dossier.origin_reasons import NEW_MAKERS
 from provenance.dossier.text import visible
 from provenance.findings import Candidate, FalseInclusion, LibraryMap, Population, StudyDocument
 
@@ -116,9 +117,8 @@ def population(document: StudyDocument) -> list[Block]:
                 f"{f.bundles:,} bundles), a bundle of a model that the library did not hold got a "
                 f"set that was not empty in {percent(f.rate)} of cases, averaged over units"
                 f"{_over_bundles(f)}.{none_of(f.rate, f.units)} A bundle got a set of "
-                f"{rounded(f.mean_size)} models on average, empty ones counted. The space had "
-                "learnt from these units, too, so this is a lower figure than that of a maker that is "
-                "new to it: measured once, 2% and 9% of bundles with 44 models, 38% and 86% with 31."
+                f"{rounded(f.mean_size)} models on average, empty ones counted."
+                f"{'' if p.comparison == 'same_prompts' else NEW_MAKERS}"
             )
         )
     elif document.question == "identify" and (not p.genres or p.genre in p.genres):
