@@ -35,6 +35,8 @@ from _corpora import Corpus, corpus
 from relations import CORPORA
 
 from provenance.attribution.known_pairs import rows_of
+from provenance.attribution.margins import leads
+from provenance.attribution.open_set import open_set
 from provenance.attribution.same_source import scores
 from provenance.library.discriminant import Discriminant, fit
 from provenance.library.population import Moments
@@ -118,19 +120,7 @@ class World:
 
 def margins(logs: np.ndarray, bundles: list[np.ndarray], columns: np.ndarray) -> np.ndarray:
     """Of each bundle under each model, over the best other of these columns, an output."""
-    found = np.full((len(bundles), len(columns)), -np.inf)
-    for i, chosen in enumerate(bundles):
-        mean = np.where(columns, logs[chosen].mean(axis=0), -np.inf)
-        first, second = np.argsort(-mean, kind="stable")[:2]
-        rival = np.full(len(mean), mean[first])
-        rival[first] = mean[second]
-        found[i, columns] = (mean - rival)[columns]
-    return found
-
-
-def p_values(scores_: np.ndarray, own: np.ndarray) -> np.ndarray:
-    below = np.searchsorted(np.sort(own), scores_ + 1e-12, side="right")
-    return (1 + below) / (len(own) + 1)
+    return leads(np.array([np.where(columns, logs[c].mean(axis=0), -np.inf) for c in bundles]))
 
 
 def measured(world: World, *, refit: bool) -> dict[str, dict[str, float]]:
@@ -158,7 +148,7 @@ def measured(world: World, *, refit: bool) -> dict[str, dict[str, float]]:
             for alpha in LEVELS:
                 rows = collected.setdefault(f"weight {weight:g}, limit {most:g}, α {alpha:g}", [])
                 for i in range(k):
-                    inside = p_values(other[i], np.diag(own)) > alpha
+                    inside = open_set(other[i], np.diag(own), alpha=alpha).included
                     row = [float(inside[i]), float(inside.sum())]
                     for label, in_space in (
                         ("", score),
@@ -170,7 +160,8 @@ def measured(world: World, *, refit: bool) -> dict[str, dict[str, float]]:
                         calibration = np.diag(in_space[0])[outside] + added
                         added = weight * np.minimum(b[i][outside], most)
                         against = in_space[1][i][outside] + added
-                        row.append(float((p_values(against, calibration) > alpha).any()))
+                        found = open_set(against, calibration, alpha=alpha)
+                        row.append(float(found.included.any()))
                     rows.append(row)
     names = ("coverage", "set", "strangers", "refitted", "new")
     return {

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from provenance.attribution.calibration import Scope
 from provenance.attribution.gathering import Population, Progress
 from provenance.evidence.files import write_atomically
-from provenance.library.discriminant import Discriminant, Standing, Trials, fit
+from provenance.library.discriminant import Discriminant, Standing, Trials, fit, logs_of_each
 from provenance.library.parts import ENROLLED, HELD_OUT, PARTS
 from provenance.library.population import Library
 from provenance.signatures.document import Source
@@ -71,7 +71,8 @@ class Halves:
 
     def logs(self, texts: Sequence[Source]) -> Floats:
         """Mean of `Discriminant.logs`, shape (outputs, models)."""
-        found: Floats = (self.enrolled.logs(texts) + self.held_out.logs(texts)) / 2
+        first, second = logs_of_each(self.both, texts)
+        found: Floats = (first + second) / 2
         return found
 
 

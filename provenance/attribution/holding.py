@@ -63,18 +63,12 @@ class Texts:
         told = frozenset(d for _, d in kept if d in by_id)
         return cls(tuple(c for c, _ in kept), tuple(d for _, d in kept), told)
 
-    @property
-    def repeated(self) -> bool:
-        """Whether most of them are copies: no bundle of outputs that stand for their model."""
-        distinct = len({c.text.strip() for c in self.completions})
-        return len(self.completions) >= _FEWEST_COPIES and 2 * distinct < len(self.completions)
-
     def copies(self) -> list[tuple[str, dict[str, Any]]]:
-        """The reason that says so."""
-        if not self.repeated:
+        """The reason that most are copies: no bundle of outputs that stand for their model."""
+        n, distinct = len(self.completions), len({c.text.strip() for c in self.completions})
+        if n < _FEWEST_COPIES or 2 * distinct >= n:
             return []
-        distinct = len({c.text.strip() for c in self.completions})
-        return [("repeated_answers", {"outputs": len(self.completions), "distinct": distinct})]
+        return [("repeated_answers", {"outputs": n, "distinct": distinct})]
 
     def opening(self) -> list[tuple[str, dict[str, Any]]]:
         """The reason that most of them begin with the same words, as where a host adds them."""

@@ -32,7 +32,7 @@ from provenance.library.discriminant import Discriminant
 from provenance.library.parts import HELD_OUT
 from provenance.signatures.document import Source
 
-__all__ = ["MOST", "WEIGHT", "Margins"]
+__all__ = ["MOST", "WEIGHT", "Margins", "leads"]
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -104,7 +104,12 @@ class Margins:
 
 
 def _added(mean: Floats) -> Floats:
-    """Each mean log likelihood over that of the best other model, limited and weighed."""
+    margin: Floats = WEIGHT * np.minimum(leads(mean), MOST)
+    return margin
+
+
+def leads(mean: Floats) -> Floats:
+    """Each mean log likelihood, a row a bundle, over that of the best other model."""
     rows = np.arange(len(mean))
     known = np.where(np.isnan(mean), -np.inf, mean)
     best = known.argmax(axis=1)
@@ -113,5 +118,5 @@ def _added(mean: Floats) -> Floats:
     rival = np.broadcast_to(known[rows, best][:, None], mean.shape).copy()
     rival[rows, best] = others.max(axis=1)
     with np.errstate(invalid="ignore"):
-        margin: Floats = WEIGHT * np.minimum(mean - rival, MOST)
-    return margin
+        found: Floats = mean - rival
+    return found

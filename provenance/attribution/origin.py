@@ -110,7 +110,8 @@ def analyse_identification(
                 plain=plain,
             )
     refused = placed is not None and placed.refused
-    silent = "answers_do_not_fit" if refused else "answers_repeat" if texts.repeated else ""
+    copies = texts.copies()
+    silent = "answers_do_not_fit" if refused else "answers_repeat" if copies else ""
     if found is not None and (silent or not comparable):
         found = _likeness_only(found, included=not silent)
     told = Told.of(texts.completions, genre)
@@ -120,7 +121,7 @@ def analyse_identification(
     if found is not None and not comparable:
         label, coded = "inconclusive", [other_genre(known, genre)]
     if silent:
-        label, coded = "inconclusive", [] if refused else texts.copies()
+        label, coded = "inconclusive", [] if refused else copies
     coded = [*coded, *_why_not_matched(placed, alpha)]
     if comparable and not silent:
         coded += [*texts.opening(), *outdated(known, texts)]

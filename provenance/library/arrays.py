@@ -7,13 +7,18 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["UNREADABLE", "digest_of", "packed", "unpacked"]
+from provenance.errors import EvidenceError, UsageError
+
+__all__ = ["bytes_of", "digest_of", "packed", "restored", "unpacked"]
+
+T = TypeVar("T", bound="Read")
 
 _HEAD = "about.json"
 # What `unpacked`, and putting together what it gives, may raise on a file of something else.
@@ -51,6 +56,57 @@ def unpacked(content: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
             if file.endswith(".npy")
         }
     return head, arrays
+
+
+class Read(Protocol):
+    """What was put together from a file."""
+
+    @property
+    def signatures(self) -> str:
+        """Names, versions and view of the signatures that it reads."""
+
+
+def bytes_of(path: Path, what: str) -> bytes:
+    """The content of a file; ``what`` names it in errors.
+
+    Raises
+    ------
+    UsageError
+        If it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot read the {what} {path}: {error.strerror}") from None
+
+
+def restored(
+    content: bytes,
+    assemble: Callable[[dict[str, Any], dict[str, NDArray[Any]]], T],
+    *,
+    what: str,
+    name: str,
+) -> T:
+    """Put together what `packed` took apart.
+
+    Raises
+    ------
+    UsageError
+        If it was made by signatures of another version.
+    EvidenceError
+        If it is something else than ``what``.
+    """
+    try:
+        head, arrays = unpacked(content)
+        found = assemble(head, arrays)
+    except UNREADABLE as error:
+        raise EvidenceError(f"{name} holds no {what}: {error}") from None
+    if head["signatures"] != found.signatures:
+        raise UsageError(
+            f"{name} was made by other versions of the signatures ({head['signatures']}) than "
+            f"these ({found.signatures}): make it anew with `provenance library calibrate`"
+        )
+    return found
 
 
 def digest_of(head: str, arrays: Mapping[str, NDArray[Any]]) -> str:

@@ -12,6 +12,12 @@ saves and loads.
 
 from __future__ import annotations
 
-from provenance.library.discriminant.discriminant import Discriminant, Standing, Trials, fit
+from provenance.library.discriminant.discriminant import (
+    Discriminant,
+    Standing,
+    Trials,
+    fit,
+    logs_of_each,
+)
 
-__all__ = ["Discriminant", "Standing", "Trials", "fit"]
+__all__ = ["Discriminant", "Standing", "Trials", "fit", "logs_of_each"]

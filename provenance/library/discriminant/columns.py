@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from provenance.library.discriminant.net import Inputs
 from provenance.library.space import Training
-from provenance.library.space.channels import CLIP, columns_of, scaled, tells_apart
+from provenance.library.space.channels import CLIP, columns_of, commonest, scaled, tells_apart
 
 if TYPE_CHECKING:
     from provenance.library.discriminant.net import Sparse
@@ -87,12 +87,8 @@ class Columns:
         reads = {}
         for name, keep in COLUMNS.items():
             counts = training.counts[name]
-            present = np.bincount(counts.indices, minlength=counts.shape[1])
-            chosen = np.sort(np.argsort(-present, kind="stable")[:keep])
-            chosen = chosen[present[chosen] > 0]
-            kept, n = counts[:, chosen], counts.shape[0]
-            weights = (np.log((1 + n) / (1 + present[chosen])) + 1).astype(np.float32)
-            scale = _scale(scaled(kept, weights), training.models)
+            chosen, weights = commonest(counts, keep)
+            scale = _scale(scaled(counts[:, chosen], weights), training.models)
             reads[name] = Read(training.columns[name][chosen], weights, scale)
         measures = training.measures
         centre, spread = measures.mean(axis=0), measures.std(axis=0)

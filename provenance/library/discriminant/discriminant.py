@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from provenance.errors import EvidenceError, UsageError
-from provenance.library.arrays import UNREADABLE, digest_of, packed, unpacked
+from provenance.library.arrays import bytes_of, digest_of, packed, restored
 from provenance.library.discriminant.columns import Columns, Read
 from provenance.library.discriminant.net import LINEAR, NETWORK, Inputs, Kept, Net
 from provenance.library.parts import PARTS
@@ -128,15 +127,7 @@ class Discriminant:
         Summed over outputs it is the log likelihood of each model, if outputs were independent:
         larger fits better, and it is no calibrated number.
         """
-        signatures = named(*self.columns.reads, *NAMED)
-        made: list[Floats] = []
-        for block in blocks(signatures, texts, view=VIEWS[self.view]):
-            parts = [measured(np.asarray(block[n])) for n in NAMED]
-            rows = self.columns.of_block(block, np.concatenate(parts, axis=1))
-            made.append(self._logs(rows))
-        if not made:
-            return np.zeros((0, len(self.models)))
-        return np.concatenate(made)
+        return logs_of_each([self], texts)[0]
 
     def logs_of(self, training: Training) -> Floats:
         """The same of outputs that were read already."""
@@ -168,26 +159,23 @@ class Discriminant:
         EvidenceError
             If it is no discriminant.
         """
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise UsageError(f"cannot read the discriminant {path}: {error.strerror}") from None
-        return cls.from_bytes(content, str(path))
+        return cls.from_bytes(bytes_of(path, "discriminant"), str(path))
 
     @classmethod
     def from_bytes(cls, content: bytes, name: str = "the discriminant") -> Discriminant:
         """Read back `to_bytes`; raises as `load`."""
-        try:
-            head, arrays = unpacked(content)
-            found = _assembled(head, arrays)
-        except UNREADABLE as error:
-            raise EvidenceError(f"{name} holds no discriminant: {error}") from None
-        if head["signatures"] != found.signatures:
-            raise UsageError(
-                f"{name} was made by other versions of the signatures ({head['signatures']}) than "
-                f"these ({found.signatures}): make it anew with `provenance library calibrate`"
-            )
-        return found
+        return restored(content, _assembled, what="discriminant", name=name)
+
+
+def logs_of_each(found: Sequence[Discriminant], texts: Iterable[Source]) -> list[Floats]:
+    """`Discriminant.logs` of several that see texts alike, each text read once."""
+    made: list[list[Floats]] = [[np.zeros((0, len(d.models)))] for d in found]
+    signatures = named(*found[0].columns.reads, *NAMED)
+    for block in blocks(signatures, texts, view=VIEWS[found[0].view]):
+        measures = np.concatenate([measured(np.asarray(block[n])) for n in NAMED], axis=1)
+        for own, one in zip(made, found, strict=True):
+            own.append(one._logs(one.columns.of_block(block, measures)))
+    return [np.concatenate(own) for own in made]
 
 
 def fit(

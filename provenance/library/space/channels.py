@@ -103,13 +103,9 @@ def fit_channel(
     telling
         Exponent of how well a column tells models apart; 0: all alike.
     """
-    present = np.bincount(counts.indices, minlength=counts.shape[1])
-    chosen = np.sort(np.argsort(-present, kind="stable")[:keep])
-    chosen = chosen[present[chosen] > 0]
-    kept = counts[:, chosen]
-    n = kept.shape[0]
-    weights = (np.log((1 + n) / (1 + present[chosen])) + 1).astype(np.float32)
-    rows = scaled(kept, weights)
+    chosen, weights = commonest(counts, keep)
+    rows = scaled(counts[:, chosen], weights)
+    n = rows.shape[0]
     scale = 1 / np.sqrt(np.maximum(np.asarray(rows.mean(axis=0)).ravel(), 1e-9))
     if telling:
         scale *= tells_apart(rows, models) ** telling
@@ -200,6 +196,15 @@ def measured(values: Floats) -> Small:
     """Named measures on a scale on which rates and counts have short tails."""
     made: Small = (np.sign(values) * np.log1p(np.abs(values) * 100) / 4).astype(np.float32)
     return made
+
+
+def commonest(counts: Sparse, keep: int) -> tuple[Codes, Small]:
+    """The columns that most rows have, ascending, and the idf of each; shape (k,), k ≤ ``keep``."""
+    present = np.bincount(counts.indices, minlength=counts.shape[1])
+    chosen = np.sort(np.argsort(-present, kind="stable")[:keep])
+    chosen = chosen[present[chosen] > 0]
+    weights = np.log((1 + counts.shape[0]) / (1 + present[chosen])) + 1
+    return chosen, weights.astype(np.float32)
 
 
 def scaled(kept: Sparse, weights: Small) -> Sparse:

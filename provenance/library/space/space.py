@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from provenance.errors import EvidenceError, UsageError
-from provenance.library.arrays import UNREADABLE, digest_of, packed, unpacked
+from provenance.library.arrays import bytes_of, digest_of, packed, restored
 from provenance.library.space.channels import Channel, Finish, Small, measured
 from provenance.library.space.numbers import Floats
 from provenance.library.space.views import VIEWS
@@ -108,26 +107,12 @@ class Space:
         EvidenceError
             If it is no space.
         """
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise UsageError(f"cannot read the space {path}: {error.strerror}") from None
-        return cls.from_bytes(content, str(path))
+        return cls.from_bytes(bytes_of(path, "space"), str(path))
 
     @classmethod
     def from_bytes(cls, content: bytes, name: str = "the space") -> Space:
         """Read back `to_bytes`; raises as `load`."""
-        try:
-            head, arrays = unpacked(content)
-            space = _assembled(head, arrays)
-        except UNREADABLE as error:
-            raise EvidenceError(f"{name} holds no space: {error}") from None
-        if head["signatures"] != space.signatures:
-            raise UsageError(
-                f"{name} was made by other versions of the signatures ({head['signatures']}) than "
-                f"these ({space.signatures}): make it anew with `provenance library calibrate`"
-            )
-        return space
+        return restored(content, _assembled, what="space", name=name)
 
 
 def _assembled(head: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Space:
