@@ -1,11 +1,13 @@
 """The canonical view: a text without what a suspect can change by re-formatting it.
 
-A view erases and does not parse. Whoever strips Markdown strips more or less of it than a parser
-would, so the characters that mark it up go wherever they stand: two strippers that differ in what
-they call Markdown then give one canonical text. What else goes: code fences, table rules, link
-targets, HTML tags, bullets (one dash), numbering (one form), curly quotes, kinds of dashes,
-ellipses, emoji's variation signs, white space but the ends of lines; by default case, because a
-re-formatted suspect may be lower case and no view can restore what that one lost.
+A view erases, and parses nothing but JSON. Whoever strips Markdown strips more or less of it than a
+parser would, so the characters that mark it up go wherever they stand: two strippers that differ in
+what they call Markdown then give one canonical text. What else goes: code fences and the labels
+that they leave, marks and layout of JSON (its strings are read as a program would show them, a
+value a line), table rules, link targets, HTML tags, bullets (one dash), numbering (one form), curly
+quotes, kinds of dashes, ellipses, emoji's variation signs, white space but the ends of lines; by
+default case, because a re-formatted suspect may be lower case and no view can restore what that one
+lost.
 
 What survives is words, their order, and punctuation, so it is also what a suspect removes only by
 rewriting. Ratios from the canonical view hold between canonical views alone.
@@ -13,18 +15,17 @@ rewriting. Ratios from the canonical view hold between canonical views alone.
 
 from __future__ import annotations
 
-import ast
 import re
-import textwrap
 import unicodedata
-import warnings
 from dataclasses import dataclass
 
-from provenance.signatures.document import Code, Document
+from provenance.signatures.document import Document
+from provenance.signatures.fences import bare
+from provenance.signatures.json_answers import laid_open, reasoning_of
+from provenance.signatures.plain_code import plain_code
 
-VERSION = 1
+VERSION = 2  # 2: JSON is laid open, labels of fences go
 
-_FENCE = re.compile(r"^[ \t]*(?:`{3,}|~{3,})[^\n`]*$", re.MULTILINE)
 _RULE = re.compile(r"^(?=[^\n]*[-=_*]{2})[ \t|:*_=+-]+$", re.MULTILINE)
 _LINK = re.compile(r"!?\[([^\[\]\n]{0,300})\]\([^()\s]{0,500}\)")
 _TAG = re.compile(r"</?[a-zA-Z][a-zA-Z0-9]{0,15}(?:\s[^<>\n]{0,200})?/?>")
@@ -44,8 +45,6 @@ _FOLDED = str.maketrans(
         "\u200b": "", "\u200d": "", "\ufeff": "", "\u00ad": "", "×": "x",
     }
 )  # fmt: skip
-# `ast` is given so many characters; its own limits then keep it from exhausting the stack.
-_AST_CHARACTERS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +78,15 @@ class CanonicalView:
         # Only text made for the purpose comes here: keep its words.
         return " ".join(re.findall(r"[^\W_]+", text))
 
+    def opened(self, text: str) -> str:
+        """Without fences, and JSON without its marks and layout."""
+        return laid_open(bare(text))
+
     def _pass(self, text: str) -> str:
+        text = self.opened(text)
         if not text.isascii():
             text = unicodedata.normalize("NFC", text).translate(_FOLDED)
-        text = _RULE.sub("", _FENCE.sub("", text))
+        text = _RULE.sub("", text)
         if "](" in text:
             text = _LINK.sub(r"\1", text)
         text = _QUOTED.sub("", _TAG.sub(" ", text))
@@ -99,43 +103,16 @@ class CanonicalView:
         return text.lower() if self.lower else text
 
     def document(self, document: Document) -> Document:
-        """The document in canonical view; its code in the layout of a formatter."""
+        """The document in canonical view; its code in the layout of a formatter.
+
+        The reasoning of JSON is taken from the text as it stands: here its marks are gone.
+        """
+        reasoning = document.canonical_reasoning
+        if reasoning is None and not document.thinking:
+            reasoning = reasoning_of(document.text)
         return Document(
             self.text(document.text),
             self.text(document.thinking) if document.thinking else "",
-            tuple(Code(formatted(c), c.language, c.fenced) for c in document.code),
+            plain_code(document),
+            None if reasoning is None else self.text(reasoning),
         )
-
-
-def formatted(code: Code) -> str:
-    """Code in one layout, without comments: as `ast.unparse` writes it if it is Python.
-
-    What does not parse (another language, a truncated or indented body that cannot be made whole)
-    keeps its text, with indentation, blank lines and spaces at the ends of lines made one.
-    """
-    if code.is_python:
-        tree = parsed(code.text)
-        if tree is not None:
-            try:
-                return ast.unparse(tree)
-            except RecursionError:
-                pass  # nested deeper than the formatter can write: laid out by hand below
-    rows = [row.rstrip().expandtabs(4) for row in textwrap.dedent(code.text).split("\n")]
-    return "\n".join(row for row in rows if row.strip())
-
-
-def parsed(code: str) -> ast.Module | None:
-    """The syntax tree of Python code, of a function's bare body too; None if it is none."""
-    body = code[:_AST_CHARACTERS]
-    for attempt in (textwrap.dedent(body), f"def body():\n{body}", _without_last_line(body)):
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of the code's own escapes, not ours
-                return ast.parse(attempt)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            continue  # MemoryError is how the parser says "nested too deeply"
-    return None
-
-
-def _without_last_line(body: str) -> str:
-    return "def body():\n" + body.rstrip().rpartition("\n")[0]

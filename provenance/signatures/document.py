@@ -6,13 +6,13 @@ done once for all signatures, and so that hostile text is made harmless in one p
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from provenance.canonical import clean_text
+from provenance.signatures.json_answers import reasoning_of
 from provenance.transcript import Completion
 
 if TYPE_CHECKING:
@@ -25,11 +25,6 @@ MAX_CHARACTERS = 32_000
 # A word is cut at 40 letters, so that a text without spaces is many words and not one.
 _WORD = re.compile(r"[^\W\d_]{1,40}(?:['’][^\W\d_]{1,10})?")
 _THINK = re.compile(r"\A\s*<(think|thinking|reasoning|thought)>(.*?)(?:</\1>|\Z)", re.DOTALL)
-_REASONING_KEYS = ("reasoning", "thinking", "rationale", "chain_of_thought", "thoughts", "steps")
-_REASONING_FIELD = re.compile(
-    rf'"(?:{"|".join(_REASONING_KEYS)})"\s*:\s*"((?:[^"\\]|\\.)*)', re.IGNORECASE
-)
-_JSON_FENCE = re.compile(r"\A```(?:json)?[ \t]*\n(.*?)(?:\n```|\Z)", re.DOTALL)
 _PYTHON = ("", "python", "py", "python3")
 # A line of code outside a fence: it ends or begins as prose does not.
 _CODE_LINE = re.compile(
@@ -69,11 +64,14 @@ class Document:
     canonical_code
         Code of the document in a formatter's layout, if ``text`` has been through a canonical
         view that removed the fences.
+    canonical_reasoning
+        The reasoning of an answer in JSON, if ``text`` has been through one that laid it open.
     """
 
     text: str
     thinking: str = ""
     canonical_code: tuple[Code, ...] | None = None
+    canonical_reasoning: str | None = None
 
     @classmethod
     def of(cls, source: Source) -> Document:
@@ -109,48 +107,31 @@ class Document:
         )
         if fenced:
             return fenced
-        filled = [line for line in self.lines if line.strip()]
-        like_code = sum(_CODE_LINE.search(line[:200]) is not None for line in filled)
-        if filled and like_code > 0.5 * len(filled):
-            return (Code(self.text, "", False),)
-        return ()
+        return (Code(self.text, "", False),) if like_code(self.text) else ()
 
     @cached_property
     def reasoning(self) -> str:
         """Where the steps are: the thinking, a ``<think>`` part, a JSON field, else the answer."""
         if self.thinking:
             return self.thinking
+        if self.canonical_reasoning is not None:
+            return self.canonical_reasoning
         think = _THINK.match(self.text)
         if think:
             return think.group(2)
-        return _json_reasoning(self.text) or self.text
+        return reasoning_of(self.text) or self.text
+
+
+def like_code(text: str) -> bool:
+    """Whether most lines of a text look like code."""
+    filled = [line for line in text.split("\n") if line.strip()]
+    found = sum(_CODE_LINE.search(line[:200]) is not None for line in filled)
+    return found > 0.5 * len(filled)
 
 
 def _harmless(text: str) -> str:
     cut = clean_text(text[:MAX_CHARACTERS])
     return cut.replace("\r\n", "\n").replace("\r", "\n") if "\r" in cut else cut
-
-
-def _json_reasoning(text: str) -> str | None:
-    """The reasoning of an answer in JSON; also of one that was cut off or is not quite JSON."""
-    body = text.strip()
-    fence = _JSON_FENCE.match(body)
-    if fence:
-        body = fence.group(1).strip()
-    if not body.startswith("{"):
-        return None
-    try:
-        parsed = json.loads(body)
-    except (ValueError, RecursionError):
-        field = _REASONING_FIELD.search(body)
-        return field.group(1).replace("\\n", "\n").replace('\\"', '"') if field else None
-    for key in _REASONING_KEYS:
-        value = parsed.get(key)
-        if isinstance(value, str):
-            return clean_text(value)
-        if isinstance(value, list):
-            return clean_text("\n".join(step for step in value if isinstance(step, str)))
-    return None
 
 
 _PARSERS: list[MarkdownIt] = []

@@ -104,12 +104,12 @@ def _place(start: int, text: str) -> float:
     return start / len(text) if start >= 0 else 1.0
 
 
-REASONING = Named("reasoning", 1, NAMES, _measure)
+REASONING = Named("reasoning", 2, NAMES, _measure)
 """Log rates per 100 words of reasoning moves and of ways to write arithmetic; number and length of
 steps; where the first backtrack and the first equation stand.
 
 Reads the thinking if the server gave it, else a leading ``<think>`` part, else the reasoning field
-of an answer in JSON, else the answer.
+of JSON wherever it stands in the answer, else the answer.
 
 Sees: chains of thought, also harvested ones: how a model plans, checks itself and lays out a sum.
 

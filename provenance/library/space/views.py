@@ -24,9 +24,9 @@ class Dashed(CanonicalView):
         """Names it apart from the view beneath."""
         return f"{CanonicalView.__str__(self)}+dashed"
 
-    def text(self, text: str) -> str:
-        """As the view beneath, with dashes for stars."""
-        return CanonicalView.text(self, _STARS.sub("- ", text))
+    def opened(self, text: str) -> str:
+        """As the view beneath, with dashes for stars, those in JSON too."""
+        return _STARS.sub("- ", CanonicalView.opened(self, text))
 
 
 # "raw" sees format and loses a suspect that re-formats; "canonical" sees what survives that.
