@@ -33,8 +33,8 @@ _TOKEN = re.compile(
     r'|(?P<comma>,)|(?P<word>:|[^\s\[\]{},:"]++))',
     re.DOTALL,
 )
-_SHORT = r'"(?:[^"\\\n]|\\.){0,200}+"\s*+'
-_START = re.compile(rf'\{{\s*+{_SHORT}:|\[\s*+(?:\{{\s*+"|{_SHORT}[,\]])')
+_START = re.compile(r'\{\s*+"(?:[^"\\\n]|\\.){0,200}+"\s*+:|\[\s*+\{\s*+"')
+_LITERAL = re.compile(r"-?\d[\d.eE+-]*|true|false|null|none", re.IGNORECASE)
 _MARKUP = re.compile(r"[*_`#~\\>]+")
 # What stands before it on its line: nothing, or words with a mark after them, and no code.
 _BEFORE = re.compile(r"\s*|.*[^\s\"'][:.!?]\s*", re.DOTALL)
@@ -49,12 +49,16 @@ _ESCAPED = {"n": "\n", "r": "\n", "t": "\t", "b": " ", "f": " "}
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """One piece of JSON: where it stands, how it reads, its strings with what they are."""
+    """One piece of JSON: where it stands, how it reads, its strings with what they are.
+
+    ``plain``: whether it holds nothing but strings, numbers and the like.
+    """
 
     start: int
     end: int
     laid: str
     strings: tuple[tuple[int, str], ...]
+    plain: bool
 
     @property
     def reasons(self) -> bool:
@@ -106,7 +110,7 @@ def _spans(text: str) -> tuple[_Span, ...]:
             break
         span = _read(text, start.start())
         line = text[max(0, span.start - _REACH) : span.start].rpartition("\n")[2]
-        if span.reasons or _BEFORE.fullmatch(_MARKUP.sub("", line)):
+        if span.reasons or (span.plain and _BEFORE.fullmatch(_MARKUP.sub("", line))):
             found.append(span)
         place = span.end
     return tuple(found)
@@ -116,7 +120,7 @@ def _read(text: str, start: int) -> _Span:
     out: list[str] = []
     strings: list[tuple[int, str]] = []
     frames = [_NO_REASONING]  # of what is open: the rank of the key that it stands under
-    rank, between, end = _NO_REASONING, "", len(text)
+    rank, between, end, plain = _NO_REASONING, "", len(text), True
     for token in _TOKEN.finditer(text, start):
         kind, said = token.lastgroup, token[token.lastgroup or 0]
         if kind == "open":
@@ -140,9 +144,11 @@ def _read(text: str, start: int) -> _Span:
             if kind == "string":
                 said = _decoded(said)
                 strings.append((rank, said))
+            else:
+                plain = plain and _LITERAL.fullmatch(said) is not None
             out += [between, said]
             between = " "
-    return _Span(start, end, "".join(out), tuple(strings))
+    return _Span(start, end, "".join(out), tuple(strings), plain)
 
 
 def _decoded(string: str) -> str:

@@ -92,6 +92,8 @@ def test_it_is_laid_open_a_line_a_value_whatever_its_layout():
         "table = {'x': {\"a\": 1}}",
         'foo({"a": 1})',
         'Use {"a": 1} as it stands.',
+        'type(\n  "New",\n  {"module": new.name, "names": ["a"]},\n)',
+        'run(\n  ["ls", "-l", path],\n)',
         '{"not a key"}',
         '{"cut',
         "[1, 2, 3]",
