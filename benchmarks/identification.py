@@ -34,6 +34,7 @@ from typing import Any
 
 import numpy as np
 
+from provenance.attribution.against import margins_of
 from provenance.attribution.calibration import Scope
 from provenance.attribution.candidates import weigh
 from provenance.attribution.closed_fit import fit_closed
@@ -44,7 +45,6 @@ from provenance.attribution.gathering import gather
 from provenance.attribution.holding import Texts, scores_in
 from provenance.attribution.identification import Identification, identify
 from provenance.attribution.known import InSpace, Known
-from provenance.attribution.origin import margins_of
 from provenance.attribution.ratios import Ratios, Told
 from provenance.library.population import Library, Output
 from provenance.transcript import Completion

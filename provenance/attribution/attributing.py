@@ -14,7 +14,13 @@ from provenance.attribution import conduct, describe
 from provenance.attribution.calibration import Assessed
 from provenance.attribution.compared import FEWEST
 from provenance.attribution.habits import between, rates
-from provenance.attribution.holding import Texts, covered, outdated, population_of
+from provenance.attribution.holding import (
+    Texts,
+    covered,
+    outdated,
+    population_of,
+    without_shared,
+)
 from provenance.attribution.itself import itself_reasons
 from provenance.attribution.known import Known
 from provenance.attribution.likeness import Likeness
@@ -97,12 +103,15 @@ def analyse_attribution(
         "suspect": Texts.of(transcript.completed("suspect"), cells, prompts),
         "reference": Texts.of(reference.records, reference.cells, prompts),
     }
+    copies = [(c, v | {"side": role}) for role in ROLES for c, v in texts[role].copies()]
+    itself = itself_reasons(own, reference.endpoint, texts)
+    texts, taken_off = without_shared(texts)
+    itself = itself or itself_reasons(own, reference.endpoint, texts)
     said = {"reference": name_of(reference.endpoint), "suspect": name_of(own), **(recorded or {})}
     case = case_of(texts, known, others, (said["reference"], said["suspect"]), seed)
     weighed = {} if case is None else ratios_of(case, texts)
     alike = None if case is None else likeness_of(case, alpha)
     moved = None if case is None else change_of(case, others, seed)
-    copies = [(c, v | {"side": role}) for role in ROLES for c, v in texts[role].copies()]
     if copies:
         # One answer many times is not a bundle of a model's answers, whatever it is like.
         alike, weighed = None, {p: a.withheld("answers_repeat") for p, a in weighed.items()}
@@ -116,8 +125,8 @@ def analyse_attribution(
     }
     beside: Coded = [
         *copies,
-        *texts["suspect"].opening(),
-        *itself_reasons(own, reference.endpoint, texts),
+        *taken_off,
+        *itself,
         *step_reasons(moved, case, alpha),
         *([] if case is None or not case.comparable else outdated(case.known, *texts.values())),
     ]

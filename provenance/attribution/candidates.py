@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from provenance.attribution.enrolled import Enrolled
 from provenance.attribution.identification import Identification
@@ -75,12 +76,12 @@ def candidates(
     enrolled: Enrolled,
     weighed: Mapping[int, Ratio],
     order: Sequence[int],
+    canonical: NDArray[np.bool_],
 ) -> tuple[Candidate, ...]:
-    """Every model with its p-value and ratio, in order."""
+    """Every model with its p-value and ratio, in order; ``canonical``: which that view decides."""
     if found is None:
         return ()
     rows = []
-    canonical = found.canonical
     for i in order:
         model, ratio = enrolled.models[i], weighed.get(i)
         assessed = ratio is not None and ratio.assessed

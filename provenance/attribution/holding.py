@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from provenance.attribution.answered import FEWEST_PROMPTS
-from provenance.attribution.compared import FEWEST, Scores, Suspect
+from provenance.attribution.compared import Scores, Suspect
 from provenance.attribution.known import Known
+from provenance.attribution.wrapping import Shared, bare, shared
 from provenance.battery import Cell
 from provenance.findings import Coverage, Population
 from provenance.library.parts import PARTS, prompt_digest
 from provenance.library.space import Formats, Space
-from provenance.transcript import Completion, Record, Transcript
+from provenance.transcript import Completion, Record, Role, Transcript
 
-__all__ = ["Texts", "covered", "other_genre", "outdated", "population_of", "scores_in"]
+__all__ = [
+    "Texts",
+    "covered",
+    "other_genre",
+    "outdated",
+    "population_of",
+    "scores_in",
+    "without_shared",
+]
 
-_WORD = re.compile(r"[^\W\d_]+")
-_OPENING, _BEGINNING = 4, 400  # words, and characters in which they are looked for
-_MOST_SHARE = 0.95
 _FEWEST_COPIES = 4  # outputs below which copies are not spoken of
 
 
@@ -70,16 +74,19 @@ class Texts:
             return []
         return [("repeated_answers", {"outputs": n, "distinct": distinct})]
 
-    def opening(self) -> list[tuple[str, dict[str, Any]]]:
-        """The reason that most of them begin with the same words, as where a host adds them."""
-        begun = Counter(
-            tuple(_WORD.findall(c.text[:_BEGINNING])[:_OPENING]) for c in self.completions
+    def shared(self) -> Shared:
+        """What nearly all of them begin or end with, on prompts enough; nothing of copies."""
+        if len(set(self.prompts)) < FEWEST_PROMPTS or self.copies():
+            return Shared()
+        return shared([c.text for c in self.completions])
+
+    def bare(self, openings: Sequence[str], closings: Sequence[str]) -> Texts:
+        """The same without these words, where they begin or end with them (`wrapping.bare`)."""
+        without = (
+            c.model_copy(update={"text": bare(c.text, openings, closings)})
+            for c in self.completions
         )
-        words, sharing = begun.most_common(1)[0] if begun else ((), 0)
-        n = len(self.completions)
-        if n < FEWEST or len(words) < _OPENING or sharing < _MOST_SHARE * n:
-            return []
-        return [("shared_opening", {"outputs": n, "sharing": sharing, "words": _OPENING})]
+        return replace(self, completions=tuple(without))
 
     def laid_out(self) -> NDArray[np.int64]:
         """Formats of each output, shape (outputs, classes + 1)."""
@@ -95,6 +102,28 @@ class Texts:
             asked=self.prompts,
             formats=self.laid_out() if formats is None else formats,
         )
+
+
+def without_shared(
+    texts: Mapping[Role, Texts],
+) -> tuple[dict[Role, Texts], list[tuple[str, dict[str, Any]]]]:
+    """Both sides without the words that nearly all outputs of either share, and the reasons.
+
+    A host of one side adds what tells it from its own model, a host of both what makes any two
+    models alike. Taken off both sides, words do neither; a model that begins so by itself loses
+    what they said of it.
+    """
+    found = {role: own.shared() for role, own in texts.items()}
+    openings = [piece for one in found.values() for piece in one.pieces]
+    closings = [one.closing for one in found.values() if one.closing]
+    if not openings and not closings:
+        return dict(texts), []
+    said = [
+        ("words_taken_off", {"side": role, "outputs": len(texts[role].completions)} | one.counts())
+        for role, one in found.items()
+        if one
+    ]
+    return {role: own.bare(openings, closings) for role, own in texts.items()}, said
 
 
 def scores_in(space: Space) -> Scores:

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from provenance.attribution import conduct, describe
-from provenance.attribution.candidates import candidates, ordered, propositions, weigh
-from provenance.attribution.closed_set import closed_set, unlike_formats
-from provenance.attribution.compared import FEWEST, Suspect, View, aligned
+from provenance.attribution.against import Comparison, Outcome, against
+from provenance.attribution.candidates import candidates, ordered, propositions
+from provenance.attribution.compared import FEWEST, aligned
 from provenance.attribution.enrolled import Enrolled
 from provenance.attribution.habits import shared_habits
 from provenance.attribution.holding import (
@@ -24,20 +24,18 @@ from provenance.attribution.holding import (
     other_genre,
     outdated,
     population_of,
-    scores_in,
 )
-from provenance.attribution.identification import Identification, identify
-from provenance.attribution.known import InSpace, Known
+from provenance.attribution.identification import Identification
+from provenance.attribution.known import Known
 from provenance.attribution.layouts import CANONICAL, RAW
 from provenance.attribution.maps import suspect_map
-from provenance.attribution.margins import MOST, Margins
-from provenance.attribution.open_set import OpenSet, needed
-from provenance.attribution.ratios import Ratio, Told
-from provenance.attribution.same_prompts import Placed, identify_matched, place
+from provenance.attribution.margins import MOST
+from provenance.attribution.open_set import needed
+from provenance.attribution.ratios import Ratio
+from provenance.attribution.same_prompts import Placed
 from provenance.battery import Cell
 from provenance.endpoint import Endpoint
 from provenance.findings import (
-    ClosedSet,
     FalseInclusion,
     Finding,
     LibraryMap,
@@ -57,6 +55,10 @@ _PROMPT_BY_PROMPT = (
 _MARGINS = (
     ". A quarter of how much better an output fits the model than any other is added, "
     f"{MOST:g} nats at most"
+)
+_TWICE = (
+    ". Made with the words that nearly all outputs begin or end with and without them; for each "
+    "model the largest p-value decides"
 )
 _RELATIVE = ", over what answers of the model itself are expected to have"
 
@@ -82,49 +84,19 @@ def analyse_identification(
     """
     alpha, seed = plan["settings"]["alpha"], plan["seed"]
     texts = Texts.of(transcript.completed("suspect"), cells, known.prompts)
-    genre = known.genre_of(frozenset(texts.prompts))
-    comparable = known.comparable(genre)
-    known = known.within(genre)
+    held = against(texts, known, alpha=alpha, seed=seed)
+    known, genre, comparable = held.known, held.genre, held.comparable
     enrolled, habits = known.main.enrolled, known.habits
-    found: Identification | None = None
-    suspect: Suspect | None = None
-    plain: View | None = None
-    placed: Placed | None = None
-    if texts.completions:
-        suspect = texts.in_space(known.main.space)
-        plain = _plain(known, genre, texts, suspect)
-        if comparable and known.matched is not None:
-            placed = place(texts, known.matched.answered, np.random.default_rng([seed, 23]))
-        if placed is not None:
-            found = identify_matched(
-                placed, enrolled, alpha=alpha, rng=np.random.default_rng([seed, 24])
-            )
-        if found is None:
-            found = identify(
-                suspect,
-                enrolled,
-                scores_in(known.main.space),
-                alpha=alpha,
-                rng=np.random.default_rng([seed, 20]),
-                margins=margins_of(known.main, genre, texts),
-                plain=plain,
-            )
-    refused = placed is not None and placed.refused
-    copies = texts.copies()
-    silent = "answers_do_not_fit" if refused else "answers_repeat" if copies else ""
-    if found is not None and (silent or not comparable):
-        found = _likeness_only(found, included=not silent)
-    told = Told.of(texts.completions, genre)
-    weighed = weigh(found, known, told, placed) if comparable and not silent else {}
+    found, weighed, silent = held.found, held.weighed, held.silent
+    placed = held.leader.placed
     label, coded = decide(found, enrolled, texts, transcript, alpha)
-    closed = _closed(known, texts, told, suspect, silent or label)
     if found is not None and not comparable:
         label, coded = "inconclusive", [other_genre(known, genre)]
     if silent:
-        label, coded = "inconclusive", [] if refused else copies
+        label, coded = "inconclusive", held.copies if silent == "answers_repeat" else []
     coded = [*coded, *_why_not_matched(placed, alpha)]
     if comparable and not silent:
-        coded += [*texts.opening(), *outdated(known, texts)]
+        coded += [*held.shared_words(), *outdated(known, texts)]
     endpoints: dict[Role, Endpoint] = {"suspect": Endpoint.parse(plan["endpoints"]["suspect"])}
     order = ordered(found)
     return StudyDocument(
@@ -144,7 +116,7 @@ def analyse_identification(
             null=NULL,
             reasons=describe.reasons(coded),
         ),
-        findings=_findings(found, alpha, known),
+        findings=_findings(held, alpha),
         propositions=propositions(found, weighed, order, _no_ratio(comparable, silent)),
         coverage=covered(plan, cells, transcript, texts),
         failures=describe.failures(transcript, cells),
@@ -155,12 +127,12 @@ def analyse_identification(
             {"suspect": conduct.pilot_answers(events, "suspect")},
         ),
         population=_population(found, known, genre, weighed, alpha),
-        candidates=candidates(found, enrolled, weighed, order),
-        closed_set=closed,
+        candidates=candidates(found, enrolled, weighed, order, held.canonical),
+        closed_set=held.closed,
         habits=()
         if habits is None or not order or not comparable
-        else shared_habits(texts.completions, habits, enrolled.models[order[0]].name),
-        map=_map(found, suspect, plain, enrolled, order, seed),
+        else shared_habits(held.leader.texts.completions, habits, enrolled.models[order[0]].name),
+        map=_map(held.leader, enrolled, order, seed),
         alternatives=("sibling", "imitation", "same_training_data", "outside", "reformatted"),
         deviations=tuple(e["kind"] for e in events if e["kind"] in ("resumed", "torn_line")),
         limits=_limits(found, placed, texts, known, genre),
@@ -235,63 +207,17 @@ def _why_not_matched(placed: Placed | None, alpha: float) -> Coded:
 
 
 def _map(
-    found: Identification | None,
-    suspect: Suspect | None,
-    plain: View | None,
-    enrolled: Enrolled,
-    order: Sequence[int],
-    seed: int,
+    leader: Comparison, enrolled: Enrolled, order: Sequence[int], seed: int
 ) -> LibraryMap | None:
     """In the view that decides most models."""
+    found, plain = leader.found, leader.plain
     if found is not None and plain is not None and found.mostly_canonical:
         return suspect_map(plain.suspect, aligned(plain.enrolled, enrolled), order, seed)
-    return suspect_map(suspect, enrolled, order, seed)
+    return suspect_map(leader.suspect, enrolled, order, seed)
 
 
-def _plain(known: Known, genre: str, texts: Texts, suspect: Suspect) -> View | None:
-    side = known.plain
-    if side is None:
-        return None
-    # In the order of the main space, which margins follow, too.
-    side = replace(side, enrolled=aligned(side.enrolled, known.main.enrolled))
-    own = texts.in_space(side.space, suspect.formats)
-    return View(own, side.enrolled, scores_in(side.space), margins_of(side, genre, texts))
-
-
-def margins_of(side: InSpace, genre: str, texts: Texts) -> Margins | None:
-    """What parts the models of a genre, for a suspect's texts; None where that is not known."""
-    found = None if side.closed is None else side.closed.covering(genre)
-    return None if found is None else Margins.of(found.enrolled, texts.completions, side.enrolled)
-
-
-def _closed(
-    known: Known, texts: Texts, told: Told, suspect: Suspect | None, label: str
-) -> ClosedSet | None:
-    """The order of a closed set, unless every model was rejected or nothing may be concluded."""
-    if suspect is None:
-        return None
-    sides = {s.view: s.closed for s in (known.main, known.plain) if s is not None}
-    strange = unlike_formats(suspect, known.main.enrolled) if known.sees_format else {}
-    names = [m.called for m in known.main.enrolled.models]
-    found = closed_set(texts.completions, told, sides, strange, names)
-    if found is None or label not in ("none_of_these", "answers_do_not_fit", "answers_repeat"):
-        return found
-    return found.model_copy(
-        update={"first": (), "lead": None, "tests": None, "why_not": found.why_not or label}
-    )
-
-
-def _likeness_only(found: Identification, *, included: bool) -> Identification:
-    """Without p-values: the bundles behind them are of another genre, or nothing may be tested.
-
-    ``included``: whether no model is excluded, or none is named.
-    """
-    none = np.full(len(found.scores), np.nan)
-    tested = OpenSet(none, ~np.isnan(found.scores) & included, 0, False)
-    return replace(found, found=tested, inclusion=None)
-
-
-def _findings(found: Identification | None, alpha: float, known: Known) -> tuple[Finding, ...]:
+def _findings(held: Outcome, alpha: float) -> tuple[Finding, ...]:
+    found = held.found
     if found is None or np.isnan(found.found.p_values).all():
         return ()
     return (
@@ -314,6 +240,7 @@ def _findings(found: Identification | None, alpha: float, known: Known) -> tuple
                 + (_PROMPT_BY_PROMPT if found.prompts is not None else "")
                 + (_RELATIVE if found.relative else "")
                 + (_MARGINS if found.margins else "")
+                + (_TWICE if held.made > 1 else "")
             ),
             citation="Vovk, Gammerman & Shafer 2005",
             values={
@@ -321,8 +248,9 @@ def _findings(found: Identification | None, alpha: float, known: Known) -> tuple
                 "comparison": found.comparison,
                 "models": int(np.sum(~np.isnan(found.scores))),
                 "coverage_of_its_own": found.found.per_model,
-                "unlike_formats": int(found.unlike.sum()) if known.sees_format else 0,
-                "canonical_view": int(found.canonical.sum()),
+                "unlike_formats": int(found.unlike.sum()) if held.known.sees_format else 0,
+                "canonical_view": int(held.canonical.sum()),
+                **({"without_shared_words": int(held.bare.sum())} if held.made > 1 else {}),
                 **({} if found.prompts is None else {"prompts": found.prompts}),
             },
         ),

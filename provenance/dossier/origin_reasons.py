@@ -98,14 +98,29 @@ def repeated_answers(outputs: int, distinct: int, side: str = "suspect") -> str:
 
 
 @_reason
-def shared_opening(outputs: int, sharing: int, words: int) -> str:
-    """The same first words."""
+def shared_words(outputs: int, beginning: int, ending: int, made: int) -> str:
+    """The same first or last words, of the model or of a host."""
     return (
-        f"Of the suspect's {counted(outputs, 'output')} {count(sharing)} begin with the same "
-        f"{words:,} words. Some models do; where a host adds them, models are rejected that "
-        "should not be, and ratios below 1 say nothing. Ask without that host, or record the texts "
-        "without these words."
+        f"{_sharing('suspect', outputs, beginning, ending)} The model may write so, or a host may "
+        f"have added them: {counted(made, 'comparison')} were made, with these words and without "
+        "them. A model is excluded only if each of them excludes it, and has its ratio from the "
+        "one in which it fits best. So sets may be larger, and a maker outside the library may get "
+        "one more often, than without such words."
     )
+
+
+@_reason
+def words_taken_off(side: str, outputs: int, beginning: int, ending: int) -> str:
+    """The same words of one side, taken off both."""
+    return (
+        f"{_sharing(side, outputs, beginning, ending)} A host may have added them: suspect and "
+        "reference were compared without these words, wherever an output of either has them."
+    )
+
+
+def _sharing(side: str, outputs: int, beginning: int, ending: int) -> str:
+    said = [f"{count(n)} {verb}" for n, verb in ((beginning, "begin"), (ending, "end")) if n]
+    return f"Of the {side}'s {counted(outputs, 'output')} {' and '.join(said)} with the same words."
 
 
 @_reason

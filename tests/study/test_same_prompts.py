@@ -133,6 +133,19 @@ def test_known_models_are_alone_in_their_set(world):
     assert alone >= 3
 
 
+def test_words_that_a_host_adds_to_every_answer_hide_no_model(world):
+    """Prompt by prompt with the words and without; the answers still belong to their prompts."""
+    inside = 0
+    for u in range(4, 8):
+        texts = [f"Sure, here it is: {t} I hope this helps!" for t in world.texts(f"m{u}")]
+        study = world.identify(recording(world.folder, f"hosted-m{u}", texts))
+        assert study.document.population.comparison == "same_prompts"
+        assert "shared_words" in [r.code for r in study.verdict.reasons]
+        assert study.document.candidates[0].name == f"m{u}"
+        inside += [c.name for c in study.document.candidates if c.in_set] == [f"m{u}"]
+    assert inside >= 3  # two of four or more are missing with probability .014
+
+
 def test_likeness_is_weighed_over_that_of_the_models_own_draws(world):
     """Of two draws a prompt, those to prompts that the suspect was not asked say how steady it is.
 

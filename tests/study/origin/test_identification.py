@@ -12,9 +12,9 @@ import pytest
 from scipy.stats import binom
 
 import provenance
+from provenance.attribution.against import margins_of
 from provenance.attribution.holding import Texts, scores_in
 from provenance.attribution.identification import identify
-from provenance.attribution.origin import margins_of
 from provenance.cli.outcome import exit_code
 from provenance.dossier.terminal import summary
 from provenance.errors import BudgetExhausted, UsageError
@@ -169,15 +169,6 @@ def test_too_few_outputs_and_none_at_all(world):
     silent = world.attribute(world.answers("m1", 30), world.answers("m2", 30, texts=[""]))
     assert silent.verdict.reasons[0].values == {"side": "reference", "count": 30}
     assert silent.unanswered == ("reference",)
-
-
-def test_words_that_a_host_adds_to_every_answer_are_pointed_at(world):
-    texts = [f"Sure, here is the answer: {t}" for t in world.some("m3", 40, "added")]
-    study = world.identify(world.answers("m3", 40, texts=texts))
-    said = {r.code: r.values for r in study.verdict.reasons}
-    assert said["shared_opening"] == {"outputs": 40, "sharing": 40, "words": 4}
-    plain = world.identify(world.answers("m3", 40))
-    assert "shared_opening" not in [r.code for r in plain.verdict.reasons]
 
 
 def test_copies_are_no_bundle_of_a_models_answers(world):
