@@ -17,17 +17,30 @@ __all__ = ["CLASSES", "Formats", "mismatch"]
 
 # The first characters of a text are looked at.
 _REACH = 20_000
-# What is removed by re-formatting, and a pattern that finds it.
+# What re-formatting removes or adds, and a pattern that finds it. Where a host gives every output a
+# form that a model gives to most of them by itself, it is the rest that is missing: so some classes
+# are there with their opposite.
 _PATTERNS: dict[str, re.Pattern[str]] = {
     "capital letters": re.compile(r"[A-ZÀ-ÖØ-ÞΑ-ΩА-Я]"),
     "bold, headings or code marks": re.compile(r"\*\*\S|__\S|`|^#{1,6} ", re.MULTILINE),
+    "backticks": re.compile(r"`"),
+    "bold or headings": re.compile(r"\*\*\S|__\S|^#{1,6} ", re.MULTILINE),
+    "code fences": re.compile(r"^[ \t]*(?:```|~~~)", re.MULTILINE),
+    "fences around fences": re.compile(r"^[ \t]*```[^\n`]*\n[ \t]*```", re.MULTILINE),
+    "beginnings without a fence": re.compile(r"\A\s*+(?!```|~~~)"),
     "bullets other than dashes": re.compile(r"^[ \t]*[*+•] ", re.MULTILINE),
     "bullets that are dashes": re.compile(r"^[ \t]*- ", re.MULTILINE),
     "blank lines": re.compile(r"\n[ \t]*\n"),
     "line breaks": re.compile(r"\n"),
+    "one line only": re.compile(r"\A[^\n]*\Z"),
     "curly quotes": re.compile(r"[“”‘’]"),
     "straight quotes": re.compile(r"[\"']"),
     "indented lines": re.compile(r"\n[ \t]{2,}\S"),
+    "lines indented by less than four": re.compile(r"\n {1,3}\S"),
+    "lines indented by four or more": re.compile(r"\n(?: {4}|\t)[ \t]*+\S"),
+    "JSON with spaces after colons": re.compile(r'"[ \t]*: +["\d\[{]'),
+    "JSON without spaces after colons": re.compile(r'":["\d\[{]'),
+    "characters escaped by number": re.compile(r"\\u[0-9a-fA-F]{4}"),
 }
 CLASSES = tuple(_PATTERNS)
 # A class that one side has in this share of its outputs or more …

@@ -35,11 +35,58 @@ def test_classes_counted_by_hand() -> None:
             "curly quotes": 1 / 3,
             "straight quotes": 1 / 3,
             "indented lines": 1 / 3,
+            "bold or headings": 1 / 3,
+            "backticks": 0,
+            "code fences": 0,
+            "fences around fences": 0,
+            "beginnings without a fence": 1,
+            "one line only": 1 / 3,
+            "lines indented by less than four": 1 / 3,
+            "lines indented by four or more": 0,
+            "JSON with spaces after colons": 0,
+            "JSON without spaces after colons": 0,
+            "characters escaped by number": 0,
         }
     )
     assert found.n == 3
     assert found.characters == sum(map(len, TEXTS))
     assert found.mean_characters == pytest.approx(found.characters / 3)
+
+
+JSON = '{\n    "answer": "×",\n    "sure": 1\n}'
+FENCED = f"```json\n{JSON}\n```"
+
+
+def stated(text: str) -> set[str]:
+    return {name for name, share in Formats.of([text]).shares.items() if share}
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "gone", "come"),
+    [
+        (FENCED, JSON, {"code fences", "backticks"}, {"beginnings without a fence"}),
+        (FENCED, FENCED.replace("`", ""), {"backticks"}, {"beginnings without a fence"}),
+        (FENCED, f"```json\n{FENCED}\n```", set(), {"fences around fences"}),
+        (f"So:\n{FENCED}", f"```\nSo:\n{FENCED}\n```", set(), {"fences around fences"}),
+        (JSON, '{"answer":"\\u00d7","sure":1}', {"line breaks"}, {"one line only"}),
+        (JSON, JSON.replace("    ", "  "), {"lines indented by four or more"}, set()),
+        (JSON, JSON.replace("    ", "  "), set(), {"lines indented by less than four"}),
+        (JSON, JSON.replace(": ", ":"), {"JSON with spaces after colons"}, set()),
+        (JSON, JSON.replace("×", "\\u00d7"), set(), {"characters escaped by number"}),
+        ("Say **so** in `x`.", "Say so in `x`.", {"bold or headings"}, set()),
+    ],
+)
+def test_what_a_host_does_to_every_output_is_seen_in_a_class(text, host, gone, come) -> None:
+    """Of a class that goes the model has many outputs, of one that comes it may have none."""
+    assert gone <= stated(text) - stated(host)
+    assert come <= stated(host) - stated(text)
+
+
+def test_a_host_that_fences_all_is_seen_where_a_model_fences_some() -> None:
+    """Of a class that all have there is nothing to be seen: of its opposite there is."""
+    model, host = Formats.of([FENCED, *[JSON] * 2] * 10), Formats.of([FENCED] * 30)
+    assert "beginnings without a fence" in str(mismatch(model, host))
+    assert mismatch(model, model) is None
 
 
 def test_two_sessions_add_up() -> None:
