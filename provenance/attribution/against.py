@@ -156,10 +156,17 @@ def against(texts: Texts, known: Known, *, alpha: float, seed: int) -> Outcome:
     ratio; of equal ones that with the larger ratio, then the first, which is of the texts as they
     stand. So the set holds that of the texts as they stand, whose coverage it keeps (`open_set`),
     and a model's ratio is not small for words that it does not write, nor for want of words that it
-    does. The price is paid where words are shared, and there alone: more models stay in sets, and
-    more ratios of other models may mislead. Comparisons whose answers do not
-    belong to their prompts are left out while there are others, and bundles as a whole where
-    another could be made prompt by prompt: as with one.
+    does. The price is paid where words are shared, and there alone: more models may stay in sets,
+    and more ratios of other models may mislead. Comparisons whose answers do not belong to their
+    prompts are left out while there are others, and those of bundles as a whole where another could
+    be made prompt by prompt.
+
+    Measured on 20 outputs of each of 44 models of arithmetic and 31 of puzzles, at α .05 and behind
+    each of five hosts that add lines before, after, or both: the own model is in .87 to .90 of the
+    sets, as without a host (with the words alone .00 to .77); none of its ratios is below 1/10
+    (.95 to 1.00 in arithmetic); sizes of sets (1.0, 1.2), ratios of others above 10 (.001, 0) and,
+    behind two of the hosts, strangers with a set (.09, .38) are what they are without one. Of 225
+    bundles as they are ten share words: sets and shares of ratios stay what they were.
     """
     genre = known.genre_of(frozenset(texts.prompts))
     comparable = known.comparable(genre)
