@@ -111,7 +111,7 @@ class Outcome:
     weighed
         Ratios, each from the comparison that decides its model.
     closed
-        The order of a closed set.
+        The order of a closed set, of the texts by which its first model leads most.
     """
 
     genre: str
@@ -166,7 +166,10 @@ def against(texts: Texts, known: Known, *, alpha: float, seed: int) -> Outcome:
     sets, as without a host (with the words alone .00 to .77); none of its ratios is below 1/10
     (.95 to 1.00 in arithmetic); sizes of sets (1.0, 1.2), ratios of others above 10 (.001, 0) and,
     behind two of the hosts, strangers with a set (.09, .38) are what they are without one. Of 225
-    bundles as they are ten share words: sets and shares of ratios stay what they were.
+    bundles as they are ten share words: sets and shares of ratios stay what they were. Of 54
+    bundles of eight outputs of arithmetic behind a host the closed set has the own model first for
+    .98 (of the texts as they stand .70, without any shared words .83), of eleven of models that
+    begin in a way of their own, without a host, for all.
     """
     genre = known.genre_of(frozenset(texts.prompts))
     comparable = known.comparable(genre)
@@ -207,7 +210,7 @@ def against(texts: Texts, known: Known, *, alpha: float, seed: int) -> Outcome:
         canonical=canonical,
         bare=decides != stand,
         weighed=weighed,
-        closed=_closed(known, leader, why_not),
+        closed=max((_closed(known, c, why_not) for c in used), key=_ahead),
     )
 
 
@@ -261,20 +264,25 @@ def _plain(known: Known, genre: str, texts: Texts, suspect: Suspect) -> View | N
     )
 
 
-def _closed(known: Known, leader: Comparison, why_not: str) -> ClosedSet | None:
+def _closed(known: Known, made: Comparison, why_not: str) -> ClosedSet | None:
     """The order of a closed set, unless every model was rejected or nothing may be concluded."""
-    suspect = leader.suspect
+    suspect = made.suspect
     if suspect is None:
         return None
     sides = {s.view: s.closed for s in (known.main, known.plain) if s is not None}
     strange = unlike_formats(suspect, known.main.enrolled) if known.sees_format else {}
     names = [m.called for m in known.main.enrolled.models]
-    found = closed_set(leader.texts.completions, leader.told, sides, strange, names)
+    found = closed_set(made.texts.completions, made.told, sides, strange, names)
     if found is None or not why_not:
         return found
     return found.model_copy(
         update={"first": (), "lead": None, "tests": None, "why_not": found.why_not or why_not}
     )
+
+
+def _ahead(closed: ClosedSet | None) -> float:
+    """How far its first model leads, where that is said."""
+    return -1.0 if closed is None or closed.lead is None else closed.lead
 
 
 def _likeness_only(found: Identification, *, included: bool) -> Identification:

@@ -12,7 +12,9 @@ import pytest
 import provenance
 from provenance.attribution.against import Comparison, against
 from provenance.attribution.candidates import weigh
+from provenance.attribution.closed_set import closed_set, unlike_formats
 from provenance.attribution.holding import Texts, without_shared
+from provenance.attribution.ratios import Told
 from provenance.cli.outcome import exit_code
 from provenance.evidence.store import Store
 from provenance.library.parts import prompt_digest
@@ -94,6 +96,35 @@ def test_words_of_a_host_hide_no_model_and_the_set_holds_that_of_the_texts(world
         lost += not alone.included[place]
     assert inside >= 4  # each is missing with probability .05 at most: two or more of five, .02
     assert lost >= 2
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_the_order_of_a_closed_set_is_of_the_texts_that_tell_the_models_apart_best(
+    world, known, host
+):
+    """Unit: a bundle of 8 new outputs, one a model, too few for a set; ten of them.
+
+    Estimand: how often the own model is first, beside how often without a host, of which one of ten
+    may be lost. Breaks if the order is of texts with the host's words, which may have none at all.
+    """
+    first = without = 0
+    for u in range(10):
+        own = [t.strip() for t in world.some(f"m{u}", 8, "q")]
+        texts = texts_of(hosted(own, host))
+        held = against(texts, known, alpha=0.05, seed=1)
+        assert held.found is None
+        assert held.closed.lead >= (_order(texts, known).lead or 0)
+        first += held.closed.first[0].name == f"m{u}"
+        without += _order(texts_of(own), known).first[0].name == f"m{u}"
+    assert first >= without - 1 >= 6
+
+
+def _order(texts: Texts, known):
+    """Of the texts as they stand alone."""
+    sides = {s.view: s.closed for s in (known.main, known.plain)}
+    suspect = texts.in_space(known.main.space)
+    strange = unlike_formats(suspect, known.main.enrolled)
+    return closed_set(texts.completions, Told.of(texts.completions), sides, strange)
 
 
 def test_a_stranger_behind_a_host_is_a_stranger(world, known):
