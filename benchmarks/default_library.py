@@ -34,6 +34,7 @@ from relations import CORPORA, convert
 from provenance.attribution import populations
 from provenance.attribution.closed_fit import FOLDER
 from provenance.attribution.habits import Habits
+from provenance.attribution.outsiders import FOLDER as OUTSIDERS
 from provenance.library.parts import prompt_digest
 from provenance.library.population import Library, Output, Recorded
 from provenance.library.population.exchange import export, take
@@ -120,7 +121,7 @@ def ship(library: Library, out: Path) -> None:
             file = Path(scratch) / f"{digest[:12]}.parquet"
             export(library, file, space=digest)
             take(made, file)
-    for part in ("spaces", "calibrations", FOLDER):
+    for part in ("spaces", "calibrations", FOLDER, OUTSIDERS):
         shutil.copytree(library.path / part, out / part, dirs_exist_ok=True)
     Habits.of(library)
     shutil.copy(library.path / "habits.json", out)

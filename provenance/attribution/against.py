@@ -66,6 +66,7 @@ class Comparison:
                 alpha=alpha,
                 rng=np.random.default_rng([seed, 20]),
                 margins=margins_of(known.main, genre, texts),
+                outsiders=known.main.outsiders_of(genre),
                 plain=plain,
             )
         return cls(texts, told, suspect, plain, placed, found)
@@ -261,6 +262,7 @@ def _plain(known: Known, genre: str, texts: Texts, suspect: Suspect) -> View | N
         side.enrolled,
         scores_in(side.space),
         margins_of(side, genre, texts),
+        side.outsiders_of(genre),
     )
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,9 @@ from provenance.attribution.open_set import needed
 from provenance.library.parts import ENROLLED, HELD_OUT, PARTS
 from provenance.library.population import Moments
 from provenance.library.space.formats import Formats
+
+if TYPE_CHECKING:
+    from provenance.attribution.outsiders import Outsiders
 
 __all__ = ["FEWEST", "Compared", "Scores", "Suspect", "View", "aligned", "own_parts"]
 
@@ -90,12 +93,13 @@ class Suspect:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A suspect and a library in one space, the score in it, and what parts the models."""
+    """A suspect and a library in one space, the score in it, what parts the models, outsiders."""
 
     suspect: Suspect
     enrolled: Enrolled
     scores: Scores
     margins: Margins | None = None
+    outsiders: Outsiders | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from provenance.attribution.compared import FEWEST, Compared, Scores, Suspect, View, aligned
 from provenance.attribution.enrolled import Enrolled
+from provenance.attribution.inclusion import NewMakers, Seen
 from provenance.attribution.layouts import unlike
 from provenance.attribution.margins import Margins
 from provenance.attribution.open_set import (
@@ -27,6 +28,7 @@ from provenance.attribution.open_set import (
     fixed,
     open_set,
 )
+from provenance.attribution.outsiders import Outsiders
 from provenance.library.population import Moments
 from provenance.library.space.formats import Formats
 
@@ -117,6 +119,7 @@ def identify(
     alpha: float,
     rng: np.random.Generator,
     margins: Margins | None = None,
+    outsiders: Outsiders | None = None,
     plain: View | None = None,
 ) -> Identification | None:
     """Which models of the library cannot be excluded as the suspect's origin.
@@ -133,6 +136,8 @@ def identify(
         Draws the models that are left out in turn, where there are more than can be tried.
     margins
         What parts the models, added to the scores of bundles on other prompts.
+    outsiders
+        How models score in spaces that never saw their unit.
     plain
         The same in the canonical view.
 
@@ -151,6 +156,7 @@ def identify(
     theirs, stand_ins = compared.formats(enrolled)
     strange = unlike([suspect.formats_of(compared.own_parts)], theirs)[0]
     small = compared.own.n < _LIKE * _typical(compared.stand_ins)
+    makers = _new_makers(enrolled, outsiders, margins, plain)
     if small:
         # The mean of fewer outputs varies more, and margins vary most.
         margins, plain = None, None if plain is None else replace(plain, margins=None)
@@ -160,6 +166,10 @@ def identify(
         plain = replace(plain, enrolled=aligned(plain.enrolled, enrolled))
         second = _Tested.of(plain, Compared.of(plain.suspect, plain.enrolled, alpha), alpha)
         found = either(raw.found, second.found, strange, alpha=alpha)
+    inclusion = None
+    if makers is not None and compared.comparison == "other_prompts":
+        parts = len(compared.stand_in_parts)
+        inclusion = makers.inclusion(parts, margins=raw.margins is not None, alpha=alpha)
     return Identification(
         found=found or raw.found,
         scores=raw.scores,
@@ -167,7 +177,7 @@ def identify(
         outputs=tuple(0 if m is None else m.n for m in compared.theirs),
         suspect_outputs=compared.own.n,
         comparison=compared.comparison,
-        inclusion=_inclusion(enrolled, raw, second, (stand_ins, theirs), alpha, rng),
+        inclusion=inclusion or _inclusion(enrolled, raw, second, (stand_ins, theirs), alpha, rng),
         unlike=strange,
         plain=None if second is None else second.scores,
         plain_tested=None if second is None else second.tested,
@@ -262,6 +272,18 @@ def _diagonal(scores: Scores, a: Sequence[Moments], b: Sequence[Moments]) -> Flo
     step = 32
     found = [np.diagonal(scores(a[i : i + step], b[i : i + step])) for i in range(0, len(a), step)]
     return np.concatenate(found) if found else np.zeros(0)
+
+
+def _new_makers(
+    enrolled: Enrolled, outsiders: Outsiders | None, margins: Margins | None, plain: View | None
+) -> NewMakers | None:
+    """None where one of the views that decide was not measured."""
+    if outsiders is None or (plain is not None and plain.outsiders is None):
+        return None
+    second = None
+    if plain is not None and plain.outsiders is not None:
+        second = Seen(plain.outsiders, plain.margins)
+    return NewMakers(enrolled, Seen(outsiders, margins), second)
 
 
 def _inclusion(

@@ -13,6 +13,7 @@ from provenance.attribution.enrolled import Enrolled
 from provenance.attribution.habits import Habits
 from provenance.attribution.layouts import RAW
 from provenance.attribution.open_set import needed
+from provenance.attribution.outsiders import Outsiders
 from provenance.attribution.ratios import Ratios
 from provenance.library.parts import ENROLLED, HELD_OUT
 from provenance.library.relations import Relations
@@ -27,18 +28,24 @@ STRICT, USUAL = 0.01, 0.05
 class InSpace:
     """The models in one space; calibrations of scores in it, None where there is none.
 
-    ``closed``: discriminants of its models, None where there is none.
+    ``closed``: discriminants of its models, None where there is none. ``outsiders``: what a maker
+    sees that is new to all of it, by kind of prompts, as far as that was measured.
     """
 
     enrolled: Enrolled
     space: Space
     ratios: Ratios | None
     closed: Closed | None = None
+    outsiders: tuple[Outsiders, ...] = ()
 
     @property
     def view(self) -> str:
         """In which the space sees texts."""
         return self.space.view
+
+    def outsiders_of(self, genre: str) -> Outsiders | None:
+        """Those of the suspect's genre; None where there is none."""
+        return next((o for o in self.outsiders if o.covers(genre)), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,11 @@ class Inclusion:
         How many were tried.
     mean_size
         Mean number of models in the set of a bundle that should have none.
+    unseen
+        Whether what compares bundles was fitted without these units, too; if not, a maker that is
+        new to it gets a set more often.
+    by_outputs
+        Outputs of a bundle and the rate, for other sizes; where it was measured.
     """
 
     rate: float
@@ -81,6 +86,8 @@ class Inclusion:
     bundles: int
     units: int
     mean_size: float
+    unseen: bool = False
+    by_outputs: tuple[tuple[int, float], ...] = ()
 
 
 def needed(alpha: float) -> int:

@@ -47,6 +47,9 @@ from provenance.findings import (
 from provenance.transcript import Role, Transcript
 
 NULL = "one_of_the_library"
+# Share of strangers' bundles with a set, above which a set is not called a finding: it is less than
+# twice as frequent if the suspect is one of these.
+_STRANGERS = 0.5
 Coded = list[tuple[str, dict[str, Any]]]
 _PROMPT_BY_PROMPT = (
     ". A score is the mean over prompts of how alike two answers are, each less the mean answer of "
@@ -174,7 +177,7 @@ def decide(
     tried = int(np.sum(~np.isnan(found.scores)))
     outside: Coded = []
     if found.inclusion is not None and members:
-        seen = {"learnt": found.prompts is None}
+        seen = {"learnt": found.prompts is None and not found.inclusion.unseen}
         outside = [("outside_the_library", asdict(found.inclusion) | seen)]
     if not members:
         p = float(np.nanmax(found.found.p_values))
@@ -184,6 +187,9 @@ def decide(
     if len(families) > 1:
         several = {"names": names, "family_names": families, "alpha": alpha}
         return "inconclusive", [("several_families", several), *outside]
+    if found.inclusion is not None and found.inclusion.rate > _STRANGERS:
+        little = {"names": names, "rate": found.inclusion.rate, "alpha": alpha}
+        return "inconclusive", [("strangers_get_sets", little), *outside]
     one = {"names": names, "family": families[0], "alpha": alpha, "models": tried}
     return "known", [("in_the_set", one), *outside]
 

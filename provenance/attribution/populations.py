@@ -34,6 +34,7 @@ from provenance.attribution.known_pairs import (
     Scored,
 )
 from provenance.attribution.layouts import RAW
+from provenance.attribution.outsiders import Outsiders, keep_outsiders
 from provenance.attribution.ratios import language_of
 from provenance.attribution.telling import TELLINGS, Chosen, choose_telling, score_each
 from provenance.canonical import canonical_json
@@ -80,6 +81,9 @@ class Calibrated:
         Mean cost over units by exponent, where it was chosen (`telling.choose_telling`).
     closed
         Discriminants by kind of prompts, or why there is none; empty where none was asked for.
+    outsiders
+        By kind of prompts what a maker sees that is new to space and discriminants; empty where
+        the units do not suffice for that.
     """
 
     space: str
@@ -95,6 +99,7 @@ class Calibrated:
     telling: float = TELLINGS[0]
     tried: Mapping[float, float] = field(default_factory=dict)
     closed: Mapping[str, Halves | str] = field(default_factory=dict)
+    outsiders: Mapping[str, Outsiders] = field(default_factory=dict)
 
 
 def calibrate(
@@ -243,6 +248,15 @@ def calibrate(
             rng=rng.spawn(1)[0],
             say=say,
         )
+    outsiders = keep_outsiders(
+        library,
+        population,
+        space=space,
+        sizes=sizes,
+        name=name,
+        rng=rng.spawn(1)[0],
+        say=say,
+    )
     first = next(c for c in made.values() if c.hypothesis == "same_weights")
     return Calibrated(
         space=space.digest,
@@ -258,6 +272,7 @@ def calibrate(
         telling=chosen.telling,
         tried=chosen.costs,
         closed=closed,
+        outsiders=outsiders,
     )
 
 

@@ -17,6 +17,8 @@ def show(
 ) -> None:
     """Tables of each view and of the same prompts; or all of it as JSON."""
     from provenance.cli import outcome
+    from provenance.cli.library_quality import new_makers, of_new_makers
+    from provenance.dossier.text import for_terminal
 
     if json:
         outcome.print_json(
@@ -25,12 +27,16 @@ def show(
                 "seed": seed,
                 "views": {view: _json(done) for view, done in found.items()},
                 "matched": _matched_json(matched),
+                "outsiders": new_makers(library),
             }
         )
         return
     for view, done in found.items():
         _print(library, done, seed, view)
     _print_matched(matched)
+    strangers = [for_terminal(of_new_makers(one), 300) for one in new_makers(library)]
+    for line in [*strangers, *([""] if strangers else [])]:
+        print(line)
     print("Cllr: mean cost in bits, 0 perfect, 1 useless; floor: the best within these bounds")
     print(f"Scope, limits and plots: provenance library show --library {library.path}")
 

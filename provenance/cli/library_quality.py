@@ -53,6 +53,49 @@ def in_order(found: Halves) -> str:
     )
 
 
+def new_makers(library: Library) -> list[dict[str, Any]]:
+    """How often a maker outside the library gets a set, by genre, at the level that is usual."""
+    from provenance.attribution.closed_set import Closed
+    from provenance.attribution.enrolled import Enrolled
+    from provenance.attribution.inclusion import NewMakers, Seen
+    from provenance.attribution.known import level_for
+    from provenance.attribution.margins import Margins
+    from provenance.attribution.outsiders import Outsiders
+
+    spaces = [s for s in _spaces(library) if not isinstance(s, str)]
+    if not spaces or len({s.view for s in spaces}) < len(spaces):
+        return []
+    enrolled = Enrolled.of(library, spaces[0].digest)
+    every = [Outsiders.within(library, s.digest, "") for s in spaces]
+    closed = [Closed.of(library, s.digest) for s in spaces]
+    found = []
+    for kind in (o.kind for o in every[0]):
+        own = enrolled.within(kind) if kind in enrolled.stated_genres else enrolled
+        alpha = level_for(enrolled, kind)
+        views = []
+        for outsiders, known in zip(every, closed, strict=True):
+            halves = None if known is None else known.covering(kind)
+            margins = None if halves is None else Margins.of(halves.enrolled, [], own)
+            views += [Seen(o, margins) for o in outsiders if o.kind == kind]
+        rates = NewMakers(own, *views).rates(alpha) if len(views) == len(spaces) else ()
+        if rates:
+            rows = [{"outputs": n, "rate": rate} for n, rate in rates]
+            found.append({"genre": kind, "alpha": alpha, "rates": rows})
+    return found
+
+
+def of_new_makers(found: dict[str, Any]) -> str:
+    """One of `new_makers`, in a line."""
+    from provenance.dossier.numbers import percent
+
+    named = f" ({found['genre']})" if found["genre"] else ""
+    rates = ", ".join(f"{percent(r['rate'])} at {r['outputs']:,}" for r in found["rates"])
+    return (
+        f"A maker outside the library{named}: gets a set at α = {found['alpha']:g} in {rates} "
+        "outputs"
+    )
+
+
 def show(library: Library, *, json: bool) -> None:
     """Models, scope and quality."""
     from provenance.attribution.closed_set import summary
@@ -90,6 +133,7 @@ def show(library: Library, *, json: bool) -> None:
                     for c in found
                 ],
                 "closed": [summary(d) for d in closed],
+                "outsiders": new_makers(library),
             }
         )
         return
@@ -115,6 +159,8 @@ def show(library: Library, *, json: bool) -> None:
         print()
     for discriminant in closed:
         print(for_terminal(in_order(discriminant), 300))
+    for one in new_makers(library):
+        print(for_terminal(of_new_makers(one), 300))
 
 
 def weighed(unusual: float, telling: float | None, tried: Mapping[Any, float]) -> str:

@@ -27,11 +27,21 @@ def _listed(names: Sequence[str]) -> str:
     return f"{shown} and {len(names) - _NAMED:,} more" if len(names) > _NAMED else shown
 
 
-# benchmarks/margins.py --refit
 NEW_MAKERS = (
     " What compares them had learnt from these units, too: of makers that are new to it more get a "
-    "set (measured once: 9% instead of 2% with 44 models, 86% instead of 38% with 31)."
+    "set. `provenance library calibrate` measures how many."
 )
+
+
+WHOLLY = ", from what compares bundles as well"
+
+
+def sizes_of(rates: Sequence[Sequence[float]]) -> str:
+    """What more outputs would bring, as a sentence; empty where nothing else was measured."""
+    if len(rates) < 2:
+        return ""
+    said = ", ".join(f"{percent(rate)} at {n:,.0f}" for n, rate in rates)
+    return f" By outputs of a bundle: {said}."
 
 
 @_reason
@@ -43,6 +53,16 @@ def in_the_set(names: Sequence[str], family: str, alpha: float, models: int) -> 
         f"Not excluded: {who}. Each of the other {counted(rest, 'model')} of the library was "
         f"rejected at α = {alpha:g}. Siblings write alike, so a set names a family sooner than a "
         "version."
+    )
+
+
+@_reason
+def strangers_get_sets(names: Sequence[str], rate: float, alpha: float) -> str:
+    """A set that says little: most makers outside the library get one."""
+    return (
+        f"Not excluded at α = {alpha:g}: {_listed(names)}. But {percent(rate)} of the bundles of "
+        "makers outside the library get a set as well, so this one hardly tells a model of the "
+        "library from a stranger. More outputs, or a library of more makers, tell more."
     )
 
 
@@ -174,6 +194,8 @@ def outside_the_library(
     bundle_rate: float | None = None,
     bundles: int | None = None,
     learnt: bool = False,
+    unseen: bool = False,
+    by_outputs: Sequence[Sequence[float]] = (),
 ) -> str:
     """How often a stranger gets a set; ``learnt``: what compares bundles had seen it before."""
     over = (
@@ -184,8 +206,9 @@ def outside_the_library(
     )
     return (
         f"A maker outside the library can get a set too: with each of {counted(units, 'unit')} "
-        f"left out in turn, {percent(rate)} of its bundles did, averaged over units{over}."
-        f"{none_of(rate, units)}{NEW_MAKERS if learnt else ''}"
+        f"left out in turn{WHOLLY if unseen else ''}, {percent(rate)} of its bundles did, averaged "
+        f"over units{over}.{none_of(rate, units)}{sizes_of(by_outputs)}"
+        f"{NEW_MAKERS if learnt else ''}"
     )
 
 

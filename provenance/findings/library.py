@@ -16,7 +16,9 @@ class FalseInclusion(Frozen):
     """How often a maker outside the library gets a non-empty set: measured by leaving units out.
 
     ``rate`` is the mean over units of the share of their bundles, ``bundle_rate`` the share of all
-    bundles, where units of many models weigh more.
+    bundles, where units of many models weigh more. ``unseen``: what compares bundles was fitted
+    without each unit, too, as for a maker that is new to it; if not, the rate is too low for one.
+    ``by_outputs``: outputs of a bundle and the rate, for several sizes.
     """
 
     rate: float
@@ -24,6 +26,8 @@ class FalseInclusion(Frozen):
     bundles: int
     units: int
     mean_size: float
+    unseen: bool = False
+    by_outputs: tuple[tuple[int, float], ...] = ()
 
 
 class Population(Frozen):

@@ -15,6 +15,7 @@ from provenance.attribution.enrolled import Enrolled, require_space
 from provenance.attribution.habits import Habits
 from provenance.attribution.known import InSpace, Known, Matched
 from provenance.attribution.layouts import CANONICAL, RAW
+from provenance.attribution.outsiders import Outsiders
 from provenance.attribution.own_draws import relative_space
 from provenance.attribution.ratios import Ratios
 from provenance.errors import UsageError
@@ -75,7 +76,8 @@ def copies_of(
         As the battery says: for prompts whose genre neither the user nor the library tells. The
         library need not have it.
     closed
-        With the discriminants of closed sets, of the suspect's genre where that is known.
+        With the discriminants of closed sets, and what new makers see, of the suspect's genre
+        where that is known.
 
     Raises
     ------
@@ -144,6 +146,9 @@ def _in_space(
     found = None if closed is None else Closed.of(library, space.digest)
     if closed is not None and found is not None:
         content[f"closed{suffix}"] = found.within(closed).to_json()
+    seen = () if closed is None else Outsiders.within(library, space.digest, closed)
+    if seen:
+        content[f"outsiders{suffix}"] = {"files": [one.to_json() for one in seen]}
     return content, enrolled
 
 
@@ -187,9 +192,11 @@ def _read(store: Store, suffix: str) -> InSpace:
     require_space(enrolled, space.digest)
     ratios = copies.get(f"calibrations{suffix}")
     closed = copies.get(f"closed{suffix}")
+    outsiders = copies.get(f"outsiders{suffix}", {}).get("files", ())
     return InSpace(
         enrolled,
         space,
         None if ratios is None else Ratios.from_json(ratios),
         None if closed is None else Closed.from_json(closed),
+        tuple(Outsiders.from_json(one) for one in outsiders),
     )

@@ -77,6 +77,8 @@ VALUES: dict[str, Any] = {
     "bundle_rate": 0.55,
     "distinct": 2,
     "learnt": True,
+    "unseen": True,
+    "by_outputs": [[20, 0.3], [50, 0.1]],
     "beginning": 40,
     "ending": 39,
     "made": 3,

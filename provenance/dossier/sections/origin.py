@@ -28,7 +28,7 @@ from provenance.dossier.numbers import (
     signed,
 )
 from provenance.dossier.numbers import significant as rounded
-from provenance.dossier.origin_reasons import NEW_MAKERS
+from provenance.dossier.origin_reasons import NEW_MAKERS, WHOLLY, sizes_of
 from provenance.dossier.text import visible
 from provenance.findings import Candidate, FalseInclusion, LibraryMap, Population, StudyDocument
 
@@ -113,12 +113,13 @@ def population(document: StudyDocument) -> list[Block]:
     if f is not None:
         blocks.append(
             Paragraph(
-                f"Makers outside the library: with each unit left out in turn ({f.units:,} units, "
-                f"{f.bundles:,} bundles), a bundle of a model that the library did not hold got a "
-                f"set that was not empty in {percent(f.rate)} of cases, averaged over units"
-                f"{_over_bundles(f)}.{none_of(f.rate, f.units)} A bundle got a set of "
-                f"{rounded(f.mean_size)} models on average, empty ones counted."
-                f"{'' if p.comparison == 'same_prompts' else NEW_MAKERS}"
+                f"Makers outside the library: with each unit left out in turn"
+                f"{WHOLLY if f.unseen else ''} ({f.units:,} units, {f.bundles:,} bundles), a "
+                "bundle of a model that the library did not hold got a set that was not empty in "
+                f"{percent(f.rate)} of cases, averaged over units{_over_bundles(f)}."
+                f"{none_of(f.rate, f.units)} A bundle got a set of {rounded(f.mean_size)} models "
+                f"on average, empty ones counted.{sizes_of(f.by_outputs)}"
+                f"{'' if f.unseen or p.comparison == 'same_prompts' else NEW_MAKERS}"
             )
         )
     elif document.question == "identify" and (not p.genres or p.genre in p.genres):

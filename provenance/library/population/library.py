@@ -8,6 +8,7 @@
     profiles/space=DIGEST/*.parquet    one row a bundle: count, mean, variance; no text
     calibrations/NAME.json             likelihood ratios for scores in a space
     discriminants/NAME.npz             what parts just these models, two a kind of prompts
+    outsiders/NAME.npz                 how models score in fits that never saw their unit
 
 Whatever is asked reads the columns and rows that it needs, through DuckDB; texts are read one
 bundle at a time. A writer killed half-way leaves a file that nothing names, never half a bundle.
