@@ -8,9 +8,9 @@ keeps. Within each genre that has models enough:
 coverage      suspects are outputs on prompts of parts 2 and 3, the bundles behind the p-values
               come from parts 0 and 1, enrolled are parts 4 to 7 without what the space was fitted
               on: the share of sets that hold the suspect's own model, at several levels
-strangers     the same suspects with all models of their unit taken out of the library, and what
-              parts the models learnt without them: the share of sets that are not empty, measured,
-              beside what `identify` itself says of them
+strangers     the same suspects with all models of their unit taken out of the library, and space
+              and discriminants fitted without them: the share of sets that are not empty, beside
+              what `identify` itself says of makers outside the library
 re-formatted  the same suspects after a gateway (lower case, no Markdown, no blank lines)
 controls      one constant answer, docstrings of the standard library (human text), each model's
               words in random order, and answers drawn from all models at random: the share of sets
@@ -41,12 +41,16 @@ from provenance.attribution.closed_fit import fit_closed
 from provenance.attribution.closed_set import Closed
 from provenance.attribution.compared import Suspect, View
 from provenance.attribution.enrolled import Enrolled
-from provenance.attribution.gathering import gather
+from provenance.attribution.gathering import Population, gather
 from provenance.attribution.holding import Texts, scores_in
 from provenance.attribution.identification import Identification, identify
 from provenance.attribution.known import InSpace, Known
+from provenance.attribution.known_pairs import FITTED, rows_of
+from provenance.attribution.outsiders import Outsiders
 from provenance.attribution.ratios import Ratios, Told
+from provenance.library.parts import PARTS
 from provenance.library.population import Library, Output
+from provenance.library.space import Sizes, fit
 from provenance.transcript import Completion
 
 RESULTS = Path(__file__).parent / "results" / "identification.json"
@@ -89,6 +93,7 @@ def known_of(library: Library) -> Known:
             s,
             Ratios.of(library, s.digest),
             Closed.of(library, s.digest),
+            Outsiders.within(library, s.digest, ""),
         )
         for s in spaces
     ]
@@ -121,7 +126,8 @@ def suspect_of(texts: Sequence[str], known: Known) -> tuple[View, View | None]:
     def place(side: InSpace) -> View:
         rows = np.asarray(side.space.rows(made.completions), dtype=np.float64)
         own = Suspect(rows, parts, frozenset(made.prompts), made.prompts, made.laid_out())
-        return View(own, side.enrolled, scores_in(side.space), margins_of(side, genre, made))
+        margins, outsiders = margins_of(side, genre, made), side.outsiders_of(genre)
+        return View(own, side.enrolled, scores_in(side.space), margins, outsiders)
 
     return place(known.main), None if known.plain is None else place(known.plain)
 
@@ -139,6 +145,7 @@ def ask(suspect: tuple[View, View | None], alpha: float) -> Identification | Non
         alpha=alpha,
         rng=np.random.default_rng(3),
         margins=raw.margins,
+        outsiders=raw.outsiders,
         plain=plain,
     )
 
@@ -162,18 +169,52 @@ def learnt_without(library: Library, genre: str, view: str) -> dict[str, Closed 
     return made
 
 
-def without_unit(known: Known, unit: str, learnt: Learnt) -> Known:
+def refitted(population: Population, side: InSpace, genre: str, unit: str) -> InSpace:
+    """The models of other units, in a space that was fitted without this one."""
+    there = np.array(population.units)[population.training.models] != unit
+    fitted = np.isin(population.parts, FITTED)
+    chosen, rest = np.flatnonzero(there & fitted), np.flatnonzero(~fitted)
+    sizes = Sizes(telling=float(side.space.about["telling"]))
+    space = fit(population.training.only(chosen), rng=np.random.default_rng(4), sizes=sizes)
+    space = replace(space, unusual=side.space.unusual)
+    rows = rows_of(population.training, rest, space)
+    codes, parts = population.training.models[rest], population.parts[rest]
+    called = list(zip(population.models, population.kinds, strict=True))
+    enrolled = side.enrolled
+    n = np.zeros_like(enrolled.n)
+    mean, variance = (np.zeros((*n.shape, space.dimensions)) for _ in range(2))
+    kept = tuple(m for m in enrolled.models if m.unit != unit)
+    for model in kept:
+        code, row = called.index((model.called, genre)), model.sessions[0]
+        for part in (p for p in range(PARTS) if p not in SUSPECTS):
+            own = rows[(codes == code) & (parts == part)]
+            n[row, part] = len(own)
+            if len(own):
+                mean[row, part] = own.mean(axis=0)
+            if len(own) > 1:
+                variance[row, part] = own.var(axis=0, ddof=1)
+    new = replace(enrolled, models=kept, space=space.digest, n=n, mean=mean, variance=variance)
+    return replace(side, enrolled=new, space=space, ratios=None, outsiders=())
+
+
+def without_unit(
+    known: Known, unit: str, genre: str, learnt: Learnt, every: Mapping[str, Population]
+) -> Known:
     def cut(side: InSpace) -> InSpace:
-        kept = tuple(m for m in side.enrolled.models if m.unit != unit)
-        closed = learnt[side.view][unit]
-        return replace(side, enrolled=replace(side.enrolled, models=kept), closed=closed)
+        found = refitted(every[side.view], side, genre, unit)
+        return replace(found, closed=learnt[side.view][unit])
 
     plain = None if known.plain is None else cut(known.plain)
     return replace(known, main=cut(known.main), plain=plain)
 
 
 def measured(
-    library: Library, known: Known, genre: str, limit: int, rng: np.random.Generator
+    library: Library,
+    known: Known,
+    genre: str,
+    limit: int,
+    every: Mapping[str, Population],
+    rng: np.random.Generator,
 ) -> dict[str, Any]:
     models = known.main.enrolled.models
     bundles = {b.name: b for b in library.bundles() if b.genre == genre}
@@ -188,7 +229,7 @@ def measured(
     views = [side.view for side in (known.main, known.plain) if side is not None]
     learnt = {view: learnt_without(library, genre, view) for view in views}
     unit = {name: models[i].unit for name, i in place.items()}
-    without = {u: without_unit(known, u, learnt) for u in sorted(set(unit.values()))}
+    without = {u: without_unit(known, u, genre, learnt, every) for u in sorted(set(unit.values()))}
     changed = {name: list(map(reformatted, texts)) for name, texts in drawn.items()}
     for title, own in (("as they are", drawn), ("re-formatted", changed)):
         suspects = {name: suspect_of(texts, known) for name, texts in own.items()}
@@ -294,12 +335,17 @@ def main() -> int:
         print(f"{options.library} holds no texts: nothing was measured", file=sys.stderr)
         return 1
     whole = without_suspects(known_of(library))
+    every = {
+        side.view: gather(library, view=side.view, rng=np.random.default_rng(0))
+        for side in (whole.main, whole.plain)
+        if side is not None
+    }
     rng = np.random.default_rng(11)
     results = {}
     for genre in whole.main.enrolled.stated_genres:
         known = whole.within(genre)
         if len(known.main.enrolled) >= 19:
-            results[genre] = measured(library, known, genre, options.limit, rng)
+            results[genre] = measured(library, known, genre, options.limit, every, rng)
             print(json.dumps({genre: results[genre]}, indent=1), flush=True)
     RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     return 0

@@ -23,7 +23,7 @@ from provenance.transcript import ROLES, Request, Role
 # "version" goes up with the tests and the rule of the verdict, "readings" with the meaning of a
 # reading: another version would analyse the same records otherwise, and `verify` names both.
 RULES: dict[str, Any] = {
-    "version": 5,
+    "version": 6,
     "readings": 1,
     "minimum_resamples": 9_999,
     "minimum_coverage": 0.5,

@@ -12,9 +12,11 @@ import pytest
 from scipy.stats import binom
 
 import provenance
-from provenance.attribution.against import margins_of
+from provenance.attribution.against import against, margins_of
 from provenance.attribution.holding import Texts, scores_in
 from provenance.attribution.identification import identify
+from provenance.attribution.origin import decide
+from provenance.cli.library_quality import new_makers, of_new_makers
 from provenance.cli.outcome import exit_code
 from provenance.dossier.terminal import summary
 from provenance.errors import BudgetExhausted, UsageError
@@ -23,7 +25,7 @@ from provenance.library.parts import prompt_digest
 from provenance.library.population import Library, Output, Recorded
 from provenance.settings import Settings
 from provenance.study.libraries import read_copies
-from provenance.transcript import Completion
+from provenance.transcript import Completion, Transcript
 
 UNITS = 20
 
@@ -43,6 +45,40 @@ def test_a_known_model_is_in_the_set(world):
     finding = study.findings[0]
     assert finding.name == "open_set"
     assert finding.p_value == study.document.candidates[0].p_value
+
+
+def test_what_a_maker_outside_would_see_is_that_of_one_that_is_new_to_the_space(world):
+    """Measured when the library was calibrated, at the size of this suspect and at others."""
+    study = world.identify(world.answers("m3"))
+    inclusion = study.document.population.false_inclusion
+    assert inclusion.unseen
+    assert inclusion.units == UNITS
+    assert len(inclusion.by_outputs) >= 2
+    assert inclusion.rate in dict(inclusion.by_outputs).values()
+    said = next(r for r in study.verdict.reasons if r.code == "outside_the_library")
+    assert "left out in turn, from what compares bundles as well" in said.text
+    assert "By outputs of a bundle" in said.text
+    told = new_makers(Library.open(world.library))
+    assert [n["alpha"] for n in told] == [0.05]
+    rates = [(r["outputs"], r["rate"]) for r in told[0]["rates"]]
+    assert rates == [tuple(pair) for pair in inclusion.by_outputs]
+    assert of_new_makers(told[0]).startswith("A maker outside the library: gets a set at α = 0.05")
+
+
+def test_a_set_that_most_strangers_would_get_concludes_nothing(world):
+    study = world.identify(world.answers("m3"))
+    with Store.open(study.store) as store:
+        known = read_copies(store)
+    enrolled = known.main.enrolled
+    answers = world.some("m3", 40, "q")
+    texts = Texts(tuple(Completion(text=t) for t in answers), tuple(map(str, range(40))))
+    found = against(texts, known, alpha=0.05, seed=1).found
+    assert found is not None
+    for rate, label in ((0.5, "known"), (0.51, "inconclusive")):
+        told = replace(found, inclusion=replace(found.inclusion, rate=rate))
+        said, reasons = decide(told, enrolled, texts, Transcript(()), 0.05)
+        assert said == label
+        assert ("strangers_get_sets" in [code for code, _ in reasons]) == (rate > 0.5)
 
 
 def test_over_all_models_the_set_keeps_its_coverage(world):
