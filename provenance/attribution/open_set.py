@@ -17,6 +17,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from provenance.attribution.calibration.metrics import upper_limit
+
 __all__ = [
     "Inclusion",
     "OpenSet",
@@ -79,6 +81,8 @@ class Inclusion:
         new to it gets a set more often.
     by_outputs
         Outputs of a bundle and the rate, for other sizes; where it was measured.
+    upper
+        95% limit of ``rate``, as a mean over so many units that were drawn at random.
     """
 
     rate: float
@@ -88,6 +92,7 @@ class Inclusion:
     mean_size: float
     unseen: bool = False
     by_outputs: tuple[tuple[int, float], ...] = ()
+    upper: float | None = None
 
 
 def needed(alpha: float) -> int:
@@ -249,6 +254,7 @@ def false_inclusion(
         bundles=len(rows),
         units=len(rates),
         mean_size=float(np.mean(sizes)),
+        upper=upper_limit(float(np.mean(rates)), len(rates)),
     )
 
 

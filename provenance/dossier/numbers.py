@@ -93,15 +93,11 @@ def percent(value: float | None) -> str:
     return ">99%" if rounded == 100 else f"{rounded}%"
 
 
-def none_of(rate: float, units: int) -> str:
-    """What a share of 0 over few units leaves open, as a sentence; empty for another share.
-
-    The largest share under which none in so many independent units happens once in twenty
-    (Clopper & Pearson 1934).
-    """
-    if rate > 0 or units < 1:
+def left_open(upper: float | None, units: int) -> str:
+    """What a share that was measured on few units leaves open, as a sentence; "" if not known."""
+    if upper is None or upper >= 1:
         return ""
-    return f" With none of {units:,}, a share up to {percent(1 - 0.05 ** (1 / units))} is possible."
+    return f" On {counted(units, 'unit')} a share of up to {percent(upper)} is possible."
 
 
 def usd(value: float | None) -> str:

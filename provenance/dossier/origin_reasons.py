@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from provenance.dossier.numbers import count, counted, none_of, p_value, percent
+from provenance.dossier.numbers import count, counted, left_open, p_value, percent
 from provenance.dossier.reasons import _reason
 from provenance.dossier.sentences import hypothesis as called
 
@@ -196,6 +196,7 @@ def outside_the_library(
     learnt: bool = False,
     unseen: bool = False,
     by_outputs: Sequence[Sequence[float]] = (),
+    upper: float | None = None,
 ) -> str:
     """How often a stranger gets a set; ``learnt``: what compares bundles had seen it before."""
     over = (
@@ -207,7 +208,7 @@ def outside_the_library(
     return (
         f"A maker outside the library can get a set too: with each of {counted(units, 'unit')} "
         f"left out in turn{WHOLLY if unseen else ''}, {percent(rate)} of its bundles did, averaged "
-        f"over units{over}.{none_of(rate, units)}{sizes_of(by_outputs)}"
+        f"over units{over}.{left_open(upper, units)}{sizes_of(by_outputs)}"
         f"{NEW_MAKERS if learnt else ''}"
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from provenance.attribution.calibration.metrics import upper_limit
 from provenance.attribution.open_set import either, false_inclusion, fixed, needed, open_set
 
 
@@ -69,6 +70,7 @@ def test_false_inclusion_leaves_whole_units_out() -> None:
     assert found.units == 15
     assert found.bundles == 30
     assert found.bundle_rate == 0.0
+    assert found.upper == pytest.approx(upper_limit(found.rate, found.units))
     alone = false_inclusion(fixed(cross, own), rows, list(range(models)), alpha=0.05)
     assert alone is not None
     assert alone.rate > 0.8

@@ -69,7 +69,6 @@ def test_other_numbers() -> None:
     assert numbers.counted(1, "family", "families") == "1 family"
 
 
-def test_none_of_a_few_leaves_a_share_open() -> None:
-    """By hand: (1 − .238)^11 = .05; a share that was seen needs no such sentence."""
-    assert numbers.none_of(0.0, 11) == " With none of 11, a share up to 24% is possible."
-    assert numbers.none_of(0.1, 11) == numbers.none_of(0.0, 0) == ""
+def test_a_share_of_few_units_says_what_it_leaves_open() -> None:
+    assert numbers.left_open(0.238, 11) == " On 11 units a share of up to 24% is possible."
+    assert numbers.left_open(None, 11) == numbers.left_open(1.0, 11) == ""

@@ -22,7 +22,7 @@ from provenance.dossier.numbers import (
     count,
     counted,
     interval,
-    none_of,
+    left_open,
     p_value,
     percent,
     signed,
@@ -117,8 +117,8 @@ def population(document: StudyDocument) -> list[Block]:
                 f"{WHOLLY if f.unseen else ''} ({f.units:,} units, {f.bundles:,} bundles), a "
                 "bundle of a model that the library did not hold got a set that was not empty in "
                 f"{percent(f.rate)} of cases, averaged over units{_over_bundles(f)}."
-                f"{none_of(f.rate, f.units)} A bundle got a set of {rounded(f.mean_size)} models "
-                f"on average, empty ones counted.{sizes_of(f.by_outputs)}"
+                f"{left_open(f.upper, f.units)} A bundle got a set of {rounded(f.mean_size)} "
+                f"models on average, empty ones counted.{sizes_of(f.by_outputs)}"
                 f"{'' if f.unseen or p.comparison == 'same_prompts' else NEW_MAKERS}"
             )
         )

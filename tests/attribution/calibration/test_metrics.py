@@ -93,3 +93,19 @@ def test_upper_limits() -> None:
 def test_both_kinds_are_needed() -> None:
     with pytest.raises(UsageError, match="found 0 and 3"):
         metrics.cllr(np.zeros(0), np.zeros(3))
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.4, 0.9])
+@pytest.mark.parametrize("bundles", [1, 4, 12])
+def test_the_limit_holds_for_means_of_shares(share, bundles):
+    """Null: the true mean is ``share``; unit: a maker, of whose bundles a share gets a set.
+
+    Shares that vary less than 0 or 1 do are covered at least as often; breaks if makers are not
+    drawn independently.
+    """
+    rng = np.random.default_rng(3)
+    makers, runs = 11, 4_000
+    own = rng.beta(share, 1 - share, (runs, makers))
+    seen = rng.binomial(bundles, own) / bundles
+    covered = np.mean([metrics.upper_limit(float(m), makers) >= share for m in seen.mean(axis=1)])
+    assert covered > 0.95 - 4 * np.sqrt(0.95 * 0.05 / runs)
