@@ -9,8 +9,8 @@ coverage      suspects are outputs on prompts of parts 2 and 3, the bundles behi
               come from parts 0 and 1, enrolled are parts 4 to 7 without what the space was fitted
               on: the share of sets that hold the suspect's own model, at several levels
 strangers     the same suspects with all models of their unit taken out of the library, and space
-              and discriminants fitted without them: the share of sets that are not empty, beside
-              what `identify` itself says of makers outside the library
+              and discriminants fitted without them: the share of sets that are not empty, mean
+              over units and over bundles, beside what `identify` says of makers outside the library
 re-formatted  the same suspects after a gateway (lower case, no Markdown, no blank lines)
 controls      one constant answer, docstrings of the standard library (human text), each model's
               words in random order, and answers drawn from all models at random: the share of sets
@@ -57,6 +57,7 @@ RESULTS = Path(__file__).parent / "results" / "identification.json"
 LEVELS = (0.05, 0.1, 0.2)
 OUTPUTS = 20
 SUSPECTS = (2, 3)
+SAID = ("strangers_with_a_set", "bundles_of_strangers", "limit_over_units")
 Learnt = Mapping[str, Mapping[str, Closed | None]]
 
 
@@ -235,7 +236,8 @@ def measured(
         suspects = {name: suspect_of(texts, known) for name, texts in own.items()}
         strange = {name: suspect_of(texts, without[unit[name]]) for name, texts in own.items()}
         for alpha in LEVELS:
-            inside, sizes, one_unit, strangers, said = 0, [], 0, 0, []
+            inside, sizes, one_unit, said = 0, [], 0, []
+            strangers: dict[str, list[bool]] = {}
             for name, suspect in suspects.items():
                 found = ask(suspect, alpha)
                 assert found is not None
@@ -244,17 +246,22 @@ def measured(
                 sizes.append(len(members))
                 one_unit += len({models[i].unit for i in members}) == 1
                 if found.inclusion is not None:
-                    said.append(found.inclusion.rate)
+                    said.append([found.inclusion.rate, found.inclusion.bundle_rate])
+                    said[-1].append(found.inclusion.upper or 1.0)
                 alone = ask(strange[name], alpha)
                 assert alone is not None
-                strangers += bool(alone.found.included.any())
+                own_unit = strangers.setdefault(unit[name], [])
+                own_unit.append(bool(alone.found.included.any()))
             n = len(suspects)
             rows[f"{title}, alpha {alpha:g}"] = {
                 "coverage": inside / n,
                 "mean_set": float(np.mean(sizes)),
                 "one_unit": one_unit / n,
-                "strangers_with_a_set": strangers / n,
-                "said_of_strangers": float(np.mean(said)) if said else None,
+                "strangers_with_a_set": float(np.mean([np.mean(v) for v in strangers.values()])),
+                "bundles_of_strangers": sum(map(sum, strangers.values())) / n,
+                "said": dict(zip(SAID, np.mean(said, axis=0).tolist(), strict=True))
+                if said
+                else None,
                 "decidable": bool(found.found.decidable),
             }
         rows[f"{title}, ratios"] = _ratios(suspects, drawn, known, genre, place)
