@@ -55,7 +55,7 @@ class NewMakers:
         parts
             How many stand in for the suspect.
         margins
-            Whether what parts the models counts for it. For other sizes it does, where it is known.
+            Whether what parts the models counts for it. By size it does, where it is known.
         alpha
             Level a model.
 
@@ -68,8 +68,7 @@ class NewMakers:
         found = self._of_parts(parts, margins=margins, alpha=alpha)
         if found is None:
             return None
-        rates = dict(self.rates(alpha)) | {self._typical(parts): found.rate}
-        return replace(found, unseen=True, by_outputs=tuple(sorted(rates.items())))
+        return replace(found, unseen=True, margins=margins, by_outputs=self.rates(alpha))
 
     def rates(self, alpha: float) -> tuple[tuple[int, float], ...]:
         """Outputs of a bundle, and the rate; as far as the library has bundles enough for α."""

@@ -79,8 +79,11 @@ class Inclusion:
     unseen
         Whether what compares bundles was fitted without these units, too; if not, a maker that is
         new to it gets a set more often.
+    margins
+        Whether the rate is of scores with what parts the models (`margins`).
     by_outputs
-        Outputs of a bundle and the rate, for other sizes; where it was measured.
+        Outputs of a bundle and the rate by size, with margins if there are any; where it was
+        measured.
     upper
         95% limit of ``rate``, as a mean over so many units that were drawn at random.
     """
@@ -91,6 +94,7 @@ class Inclusion:
     units: int
     mean_size: float
     unseen: bool = False
+    margins: bool = False
     by_outputs: tuple[tuple[int, float], ...] = ()
     upper: float | None = None
 

@@ -36,12 +36,14 @@ NEW_MAKERS = (
 WHOLLY = ", from what compares bundles as well"
 
 
-def sizes_of(rates: Sequence[Sequence[float]]) -> str:
+def sizes_of(rates: Sequence[Sequence[float]], rate: float, *, margins: bool) -> str:
     """What more outputs would bring, as a sentence; empty where nothing else was measured."""
-    if len(rates) < 2:
+    if not rates or [r for _, r in rates] == [rate]:
         return ""
-    said = ", ".join(f"{percent(rate)} at {n:,.0f}" for n, rate in rates)
-    return f" By outputs of a bundle: {said}."
+    said = ", ".join(f"{percent(r)} at {n:,.0f}" for n, r in rates)
+    if margins or rate in [r for _, r in rates]:
+        return f" By outputs of a bundle: {said}."
+    return f" With what parts the models, which was not used here, by outputs: {said}."
 
 
 @_reason
@@ -195,6 +197,7 @@ def outside_the_library(
     bundles: int | None = None,
     learnt: bool = False,
     unseen: bool = False,
+    margins: bool = False,
     by_outputs: Sequence[Sequence[float]] = (),
     upper: float | None = None,
 ) -> str:
@@ -208,7 +211,7 @@ def outside_the_library(
     return (
         f"A maker outside the library can get a set too: with each of {counted(units, 'unit')} "
         f"left out in turn{WHOLLY if unseen else ''}, {percent(rate)} of its bundles did, averaged "
-        f"over units{over}.{left_open(upper, units)}{sizes_of(by_outputs)}"
+        f"over units{over}.{left_open(upper, units)}{sizes_of(by_outputs, rate, margins=margins)}"
         f"{NEW_MAKERS if learnt else ''}"
     )
 

@@ -18,7 +18,8 @@ class FalseInclusion(Frozen):
     ``rate`` is the mean over units of the share of their bundles, ``bundle_rate`` the share of all
     bundles, where units of many models weigh more. ``unseen``: what compares bundles was fitted
     without each unit, too, as for a maker that is new to it; if not, the rate is too low for one.
-    ``by_outputs``: outputs of a bundle and the rate, for several sizes. ``upper``: 95% limit of the
+    ``margins``: of scores with what parts the models. ``by_outputs``: outputs of a bundle and the
+    rate, for several sizes, with margins if the library has them. ``upper``: 95% limit of the
     rate over units (Clopper & Pearson 1934), for makers drawn as these were.
     """
 
@@ -28,6 +29,7 @@ class FalseInclusion(Frozen):
     units: int
     mean_size: float
     unseen: bool = False
+    margins: bool = False
     by_outputs: tuple[tuple[int, float], ...] = ()
     upper: float | None = None
 

@@ -78,6 +78,7 @@ VALUES: dict[str, Any] = {
     "distinct": 2,
     "learnt": True,
     "unseen": True,
+    "margins": False,
     "by_outputs": [[20, 0.3], [50, 0.1]],
     "beginning": 40,
     "ending": 39,

@@ -118,7 +118,8 @@ def population(document: StudyDocument) -> list[Block]:
                 "bundle of a model that the library did not hold got a set that was not empty in "
                 f"{percent(f.rate)} of cases, averaged over units{_over_bundles(f)}."
                 f"{left_open(f.upper, f.units)} A bundle got a set of {rounded(f.mean_size)} "
-                f"models on average, empty ones counted.{sizes_of(f.by_outputs)}"
+                "models on average, empty ones counted."
+                f"{sizes_of(f.by_outputs, f.rate, margins=f.margins)}"
                 f"{'' if f.unseen or p.comparison == 'same_prompts' else NEW_MAKERS}"
             )
         )

@@ -65,6 +65,18 @@ def test_what_a_maker_outside_would_see_is_that_of_one_that_is_new_to_the_space(
     assert of_new_makers(told[0]).startswith("A maker outside the library: gets a set at α = 0.05")
 
 
+def test_a_library_that_did_not_measure_it_says_that_the_share_is_too_low(world, tmp_path):
+    older = tmp_path / "older"
+    shutil.copytree(world.library, older)
+    shutil.rmtree(older / "outsiders")
+    study = provenance.identify(world.answers("m3"), library=older, out=tmp_path / "out")
+    inclusion = study.document.population.false_inclusion
+    assert not inclusion.unseen
+    assert inclusion.by_outputs == ()
+    said = next(r for r in study.verdict.reasons if r.code == "outside_the_library")
+    assert "had learnt from these units, too" in said.text
+
+
 def test_a_set_that_most_strangers_would_get_concludes_nothing(world):
     study = world.identify(world.answers("m3"))
     with Store.open(study.store) as store:
