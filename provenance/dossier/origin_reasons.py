@@ -43,7 +43,7 @@ def sizes_of(rates: Sequence[Sequence[float]], rate: float, *, margins: bool) ->
     said = ", ".join(f"{percent(r)} at {n:,.0f}" for n, r in rates)
     if margins or rate in [r for _, r in rates]:
         return f" By outputs of a bundle: {said}."
-    return f" With what parts the models, which was not used here, by outputs: {said}."
+    return f" With more outputs, where what parts the models is used as well: {said}."
 
 
 @_reason

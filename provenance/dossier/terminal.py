@@ -53,7 +53,7 @@ def summary(document: StudyDocument, *, width: int, color: bool, dossier: Path |
         lines += _wrap(f"· {reason.text}", width, hanging=2)
     if len(others) > _MOST_REASONS:
         lines.append(f"· {counted(len(others) - _MOST_REASONS, 'more reason')} in the dossier")
-    if document.closed_set is not None and (said := closed.line(document.closed_set)):
+    if said := closed.line(document):
         lines += _wrap(f"· {said}", width, hanging=2)
     for failed in failures.lines(document):
         lines += _wrap(f"· {failed}", width, hanging=2)

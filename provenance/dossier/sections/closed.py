@@ -33,6 +33,8 @@ def closed(document: StudyDocument) -> list[Block]:
         blocks.append(Paragraph(_missing(found)))
     if found.tests is not None:
         blocks.append(Paragraph(tests(found.tests)))
+    if at_odds := _at_odds(document):
+        blocks.append(Paragraph(at_odds))
     blocks.append(
         Paragraph(
             "The order takes for granted that the suspect is one of these models, each as likely "
@@ -73,22 +75,44 @@ def _missing(found: ClosedSet) -> str:
     )
 
 
-def line(found: ClosedSet) -> str | None:
-    """The same in one sentence, for a terminal; None where there is no order."""
-    if not found.first:
+def _at_odds(document: StudyDocument) -> str:
+    """That the set excludes the first place but not all models, as a sentence; else empty."""
+    found, inside = document.closed_set, [c for c in document.candidates if c.in_set]
+    if found is None or not found.first or not inside or document.population is None:
+        return ""
+    first = found.first[0].name
+    excluded = any(
+        first == (f"{c.name}@{c.version}" if c.version else c.name) and not c.in_set
+        for c in document.candidates
+    )
+    if not excluded:
+        return ""
+    return (
+        f"The set excludes {first}, which comes first here. A set misses the true model in a share "
+        f"of up to {document.population.alpha:g}, and an order can err: between the two only more "
+        "outputs decide."
+    )
+
+
+def line(document: StudyDocument) -> str | None:
+    """The same in a few words, for a terminal; None where there is no order."""
+    found = document.closed_set
+    if found is None or not found.first:
         return None
     names = [member.name for member in found.first[:3]]
     said = f"If it is one of these {found.models:,} models: {names[0]} fits best"
     said += f", then {' and '.join(names[1:])}" if names[1:] else ""
     if found.missing:
         said += f" ({counted(len(found.missing), 'model')} of the library not among them)"
-    if found.tests is None:
-        return f"{said}."
-    t = found.tests
-    return (
-        f"{said}. Of known bundles of {counted(t.outputs, 'output')}, as recorded, the first place "
-        f"was right in {percent(t.first / t.bundles)}."
-    )
+    said += "."
+    if found.tests is not None:
+        t = found.tests
+        said += (
+            f" Of known bundles of {counted(t.outputs, 'output')}, as recorded, the first place "
+            f"was right in {percent(t.first / t.bundles)}."
+        )
+    at_odds = _at_odds(document)
+    return f"{said} {at_odds}" if at_odds else said
 
 
 def _share(n: int, of: int) -> str:

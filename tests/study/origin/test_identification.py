@@ -18,6 +18,7 @@ from provenance.attribution.identification import identify
 from provenance.attribution.origin import decide
 from provenance.cli.library_quality import new_makers, of_new_makers
 from provenance.cli.outcome import exit_code
+from provenance.dossier.sections.closed import closed as closed_section
 from provenance.dossier.terminal import summary
 from provenance.errors import BudgetExhausted, UsageError
 from provenance.evidence.store import Store
@@ -305,6 +306,23 @@ def test_the_order_of_a_closed_set_is_that_of_its_tests(world):
     assert binom.cdf(right, UNITS, tests.first / tests.bundles) > 0.001
     line = summary(study.document, width=80, color=False, dossier=None)
     assert "If it is one of these 20 models: m3 fits best" in " ".join(line.split())
+
+
+def test_an_order_at_odds_with_the_set_is_said_to_be(world):
+    document = world.identify(world.answers("m3")).document
+    line = summary(document, width=400, color=False, dossier=None)
+    assert "The set excludes" not in line
+    named = [c.model_copy(update={"in_set": c.name == "m7"}) for c in document.candidates]
+    odd = document.model_copy(update={"candidates": tuple(named)})
+    line = summary(odd, width=400, color=False, dossier=None)
+    assert "The set excludes m3, which comes first here." in line
+    assert "in a share of up to 0.05" in line
+    pages = "\n".join(str(block) for block in closed_section(odd))
+    assert "The set excludes m3, which comes first here." in pages
+    none = document.model_copy(
+        update={"candidates": tuple(c.model_copy(update={"in_set": False}) for c in named)}
+    )
+    assert "The set excludes" not in summary(none, width=400, color=False, dossier=None)
 
 
 def test_where_every_model_was_rejected_nothing_is_put_in_order(world):
