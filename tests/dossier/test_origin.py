@@ -38,3 +38,19 @@ def test_long_names_are_cut_so_that_they_stay_apart():
     assert "short" in labels
     assert all(len(label) <= 21 for label in labels)
     assert len(set(labels)) == len(labels) - 1  # two models share a name
+
+
+def test_one_far_model_does_not_squeeze_the_others():
+    near = [point(f"m{i}", i % 4, i // 4) for i in range(12)]
+    spread = plots(drawn(*near))[0]
+    far = plots(drawn(*near, point("far", 500, 1)))[0]
+    width = [
+        max(s.x for s in plot.spots[:12]) - min(s.x for s in plot.spots[:12])
+        for plot in (spread, far)
+    ]
+    assert width[1] > 0.2
+    assert far.spots[12].x == max(s.x for s in far.spots)
+    assert "1 model lies beyond the edge at which it is drawn." in far.caption
+    assert "beyond the edge" not in spread.caption
+    flat = plots(drawn(*(point(f"m{i}", 0, i) for i in range(5))))[0]
+    assert {s.x for s in flat.spots} == {0.5}

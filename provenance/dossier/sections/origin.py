@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from statistics import quantiles
 from typing import Literal
 
 from provenance.dossier.blocks import (
@@ -33,6 +34,7 @@ from provenance.dossier.text import visible
 from provenance.findings import Candidate, FalseInclusion, LibraryMap, Population, StudyDocument
 
 MOST = 20
+_FAR = 3.0
 _CANDIDATES = (
     Column("Model", "code", 2),
     Column("Family", "code", 1.2),
@@ -228,9 +230,12 @@ def plots(found: LibraryMap) -> list[Plot]:
 
 
 def _map(found: LibraryMap) -> Plot:
-    xs, ys = [p.x for p in found.points], [p.y for p in found.points]
+    xs, ys = _near([p.x for p in found.points]), _near([p.y for p in found.points])
+    far = sum(
+        (p.x, p.y) != place for p, place in zip(found.points, zip(xs, ys, strict=True), strict=True)
+    )
     names = _short([p.name for p in found.points])
-    places = [(_within(p.x, xs), _within(p.y, ys)) for p in found.points]
+    places = [(_within(x, xs), _within(y, ys)) for x, y in zip(xs, ys, strict=True)]
     spots: list[Spot] = []
     # The suspect comes first, then the models that it is most like: they get the room there is.
     for p, name, (x, y) in zip(found.points, names, places, strict=True):
@@ -247,7 +252,7 @@ def _map(found: LibraryMap) -> Plot:
     caption = (
         f"{counted(len(found.points), 'model')} {which}, on the two directions in which "
         f"they differ most ({percent(found.explained)} of their spread). Axes have no unit; a "
-        "small distance on this map is no evidence."
+        f"small distance on this map is no evidence.{_at_the_edge(far)}"
     )
     alt = f"Nearest to {first.name} on the map: {', '.join(p.name for p in nearest)}."
     return Plot(caption, alt, (), tuple(spots), height=0.55)
@@ -344,6 +349,22 @@ def _order(found: LibraryMap) -> list[int]:
     for merge in found.merges:
         members.append([*members[merge.left], *members[merge.right]])
     return members[-1]
+
+
+def _near(values: list[float]) -> list[float]:
+    """No further from the middle half than `_FAR` times its width: one far model hides no other."""
+    first, _, third = quantiles(values, n=4, method="inclusive")
+    reach = _FAR * (third - first)
+    return [min(max(v, first - reach), third + reach) for v in values] if reach else values
+
+
+def _at_the_edge(far: int) -> str:
+    if not far:
+        return ""
+    where = "1 model lies beyond the edge at which it is"
+    return (
+        f" {where if far == 1 else f'{far:,} models lie beyond the edges at which they are'} drawn."
+    )
 
 
 def _within(value: float, values: list[float]) -> float:
