@@ -57,7 +57,7 @@ SUBSETS = tuple(
         ((0, 1, 2, 3),),
     )
 )
-ALIKE = 0.25  # by how much a bundle may be larger or smaller than what stands in, as a share of it
+LEAST = 0.75  # of the outputs that stand in, which a bundle must have; it is cut to as many
 _SHARE = 0.5  # of a library's models that must have been measured
 
 
@@ -77,8 +77,9 @@ class Outsiders:
         Shape (models,): which of the fits lacks each.
     cross
         Shape (parts, subsets, models, models): of bundles of each, a row, on so many held-out parts
-        of the prompts (`SUBSETS`), against what others have enrolled, in the space of its group.
-        NaN in that group, and where either has too few outputs.
+        of the prompts (`SUBSETS`), with as many outputs as stand in for a suspect, against what
+        others have enrolled, in the space of its group. NaN in that group, and where either has too
+        few outputs.
     own
         Shape (groups, parts, models): of what stands in for a suspect, the first subset, of each
         against its own, in the space of each group.
@@ -105,9 +106,14 @@ class Outsiders:
         return found if len(found) and (found >= 0).mean() >= _SHARE else None
 
     def bundles(self, places: Codes, parts: int) -> Codes:
-        """What can be compared: shape (bundles, 2), which subset, and of which of its models."""
+        """What is compared: shape (bundles, 2), which subset, and of which of the models.
+
+        On other prompts than what stands in, where there are any: a suspect answered other prompts,
+        too, and what is rare on one set of prompts hangs together.
+        """
         known = np.flatnonzero(places >= 0)
         there = ~np.isnan(self.cross[parts - 1][:, places[known]]).all(axis=2)
+        there[0] &= ~there[1:].any(axis=0)
         subsets, models = np.nonzero(there)
         return np.stack([subsets, known[models]], axis=1)
 
@@ -263,7 +269,7 @@ def fit_outsiders(
     space, sizes
         As in `keep_outsiders`.
     rng
-        Draws which units leave together, and all that fits draw.
+        Draws which units leave together, outputs of bundles, and all that fits draw.
     say
         Told how far it is.
 
@@ -275,7 +281,7 @@ def fit_outsiders(
     """
     groups = _groups(population, rng)
     counts = {k: population.kinds.count(k) for k in sorted(set(population.kinds))}
-    kinds = {k: _Kind.of(population, k) for k, n in counts.items() if 1 < n <= MOST_MODELS}
+    kinds = {k: _Kind.of(population, k, rng) for k, n in counts.items() if 1 < n <= MOST_MODELS}
     total = int(groups.max()) + 1
     units = np.array(population.units)
     if total < 2 or min(len(set(units[groups != g])) for g in range(total)) < FEWEST_UNITS:
@@ -314,7 +320,7 @@ class _Kind:
     enrolled: list[Codes]
 
     @classmethod
-    def of(cls, population: Population, kind: str) -> _Kind:
+    def of(cls, population: Population, kind: str, rng: np.random.Generator) -> _Kind:
         models = np.flatnonzero(np.array(population.kinds) == kind)
         own = [np.flatnonzero(population.training.models == m) for m in models]
 
@@ -324,21 +330,21 @@ class _Kind:
         return cls(
             models,
             tuple(population.models[m] for m in models),
-            [_alike([within(parts) for parts in subsets]) for subsets in SUBSETS],
+            [_alike([within(parts) for parts in subsets], rng) for subsets in SUBSETS],
             within(REFERENCE),
         )
 
 
-def _alike(subsets: Sequence[Sequence[Codes]]) -> list[list[Codes]]:
-    """Bundles by subset and model, without those of another size than the first."""
-    none = np.zeros(0, dtype=np.int64)
-    return [
-        [
-            c if len(c) >= FEWEST and abs(len(c) - len(first)) <= ALIKE * len(first) else none
-            for c, first in zip(own, subsets[0], strict=True)
-        ]
-        for own in subsets
-    ]
+def _alike(subsets: Sequence[Sequence[Codes]], rng: np.random.Generator) -> list[list[Codes]]:
+    """Bundles by subset and model, none larger than the first and none much smaller."""
+
+    def cut(own: Codes, n: int) -> Codes:
+        if len(own) < max(FEWEST, LEAST * n):
+            return own[:0]
+        return own if len(own) <= n else np.sort(rng.choice(own, n, replace=False))
+
+    sizes = [len(c) for c in subsets[0]]
+    return [[cut(c, n) for c, n in zip(own, sizes, strict=True)] for own in subsets]
 
 
 def _groups(population: Population, rng: np.random.Generator) -> Codes:

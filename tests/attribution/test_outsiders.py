@@ -96,10 +96,19 @@ def test_bundles_are_of_held_out_prompts_and_of_like_size(world):
     for number, subsets in enumerate(SUBSETS):
         first = n[list(subsets[0])].sum()
         for k, chosen in enumerate(subsets):
-            size = n[list(chosen)].sum()
-            there = size >= 10 and abs(size - first) <= first / 4
+            there = n[list(chosen)].sum() >= max(10, 0.75 * first)
             assert np.isfinite(found.cross[number, k, 0]).any() == there
         assert np.isnan(found.cross[number, len(subsets) :]).all()
+
+
+def test_strangers_answer_other_prompts_than_what_stands_in(world):
+    _, _, found = world
+    places = found.places(found.models)
+    for parts, subsets in enumerate(SUBSETS, 1):
+        bundles = found.bundles(places, parts)
+        assert (bundles[:, 0] > 0).all() == (len(subsets) > 1)
+        assert set(bundles[:, 1]) == set(range(len(found.models)))
+        assert len({tuple(b) for b in bundles.tolist()}) == len(bundles)
 
 
 def small(cross, own, group):
