@@ -15,7 +15,7 @@ _CLOSED = (
 )
 _TWO = "ours, two draws enrolled"
 _MATCHED = ("ours, likeness alone", "ours", f"{_TWO}, likeness alone", _TWO)
-_ROUTED = "raw or canonical by format"
+_ROUTED = "raw or canonical by format, without the limit"
 _TEACHERS = ("a teacher shared", "teachers known, none shared")
 _HIDES = "unrelated that share a teacher, against the other unrelated"
 _WEIGHTS = (
@@ -132,7 +132,7 @@ BOUNDS: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
         for title, kind in (("same base", _BASE), ("same family", "same family"))
     ),
     (
-        "re-formatted, over 10: no known tie, a tie; pairs of bundles; of one maker; of models",
+        "re-formatted, no limit, over 10: no tie, a tie; pairs of bundles; of one maker; models",
         "reformatted",
         tuple(
             (f"{_ROUTED}, re-formatted", f)

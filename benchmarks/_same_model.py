@@ -31,6 +31,7 @@ from _pairs import (
 )
 
 from provenance.attribution.calibration import shuffled_control
+from provenance.attribution.layouts import MOST_UNLIKE
 from provenance.attribution.same_source import scores
 from provenance.library.space import UNUSUAL, Summary
 
@@ -78,7 +79,8 @@ def baselines(folder: Path) -> Rows:
 def reformatted_suspect(folder: Path) -> Rows:
     """The suspect alone re-formatted: each view, and the way that `attribute` goes.
 
-    That way: the raw view where formats match, else the canonical one. *The lower of both views*
+    That way: the raw view where formats match, else the canonical one with the limit that ratios
+    have there (`layouts.MOST_UNLIKE`), and without it. *The lower of both views*
     is possible only where formats match. Tied: models of other units with a teacher or a maker in
     common, or one known to be the other's teacher; *one maker*: only this. Weights of the unusual
     as in `same`. *Line*, *lower of*, *bounded*: other ways to a ratio (`_lines`), on that way.
@@ -132,17 +134,18 @@ def _by_view(
             rows[f"{view} view, {suffix}"] = told(tested[view], *said[view]) | {
                 "weights": list(weights[view].values())
             }
-        above, ratio = (
+        above, free = (
             np.where(strange, c, r) for r, c in zip(said["raw"], said["canonical"], strict=True)
         )
-        rows[f"raw or canonical by format, {suffix}"] = (
-            told(whole, above, ratio)
-            | {
-                "unlike_same": float(strange[kind == SAME].mean()),
-                "unlike_other": float(strange[kind == OTHER].mean()),
-            }
-            | _by_tie(whole, ratio, known)
-        )
+        ratio = np.where(strange, np.minimum(free, MOST_UNLIKE), free)
+        unlike = {
+            "unlike_same": float(strange[kind == SAME].mean()),
+            "unlike_other": float(strange[kind == OTHER].mean()),
+        }
+        for way, own in (("", ratio), (", without the limit", free)):
+            rows[f"raw or canonical by format{way}, {suffix}"] = (
+                told(whole, above, own) | unlike | _by_tie(whole, own, known)
+            )
         if not change:
             above, ratio = (np.minimum(r, c) for r, c in zip(*said.values(), strict=True))
             rows["the lower of both views, as it is"] = told(whole, above, ratio) | _by_tie(

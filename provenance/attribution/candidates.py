@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from provenance.attribution.enrolled import Enrolled
 from provenance.attribution.identification import Identification
 from provenance.attribution.known import Known
+from provenance.attribution.layouts import MOST_UNLIKE
 from provenance.attribution.ratios import Ratio, Told
 from provenance.attribution.same_prompts import Placed
 from provenance.findings import Candidate, Proposition
@@ -25,6 +26,7 @@ def weigh(
 ) -> dict[int, Ratio]:
     """In the view in which each model is compared; none in one that sees an unlike format.
 
+    In the canonical view a ratio has a limit of its own (`layouts.MOST_UNLIKE`).
     Prompt by prompt where the models were compared so: ``placed`` names the prompts.
     """
     if found is None:
@@ -38,13 +40,14 @@ def weigh(
         ratios = known.main.ratios if plain is None else plain.ratios
         scores = found.scores if plain is None or found.plain is None else found.plain
         if ratios is not None:
-            weighed[i] = ratios.same_model(
+            ratio = ratios.same_model(
                 float(scores[i]),
                 found.suspect_outputs,
                 found.outputs[i],
                 told,
                 unlike=bool(found.unlike[i]) and plain is None and known.sees_format,
             )
+            weighed[i] = ratio if plain is None else ratio.limited(MOST_UNLIKE)
     return weighed
 
 

@@ -13,9 +13,13 @@ from numpy.typing import NDArray
 
 from provenance.library.space.formats import EXPECTED, OFTEN, SELDOM, Formats
 
-__all__ = ["CANONICAL", "RAW", "unlike"]
+__all__ = ["CANONICAL", "MOST_UNLIKE", "RAW", "unlike"]
 
 RAW, CANONICAL = "raw", "canonical"
+# log10 of the largest ratio of two texts of unlike format, in the canonical view: one of them may
+# have been re-formatted, and calibrations hold no such pair. Of known pairs whose suspect was,
+# .7% of other makers had a ratio above 10 without this limit (`benchmarks/attribution.py`).
+MOST_UNLIKE = 1.0
 
 
 def unlike(a: Sequence[Formats | None], b: Sequence[Formats | None]) -> NDArray[np.bool_]:

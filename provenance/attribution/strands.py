@@ -19,7 +19,7 @@ from provenance.attribution.change import Change, change_towards
 from provenance.attribution.compared import FEWEST, Suspect
 from provenance.attribution.holding import Texts, scores_in
 from provenance.attribution.known import InSpace, Known
-from provenance.attribution.layouts import unlike
+from provenance.attribution.layouts import MOST_UNLIKE, unlike
 from provenance.attribution.ratios import Told
 from provenance.battery import Cell
 from provenance.endpoint import Endpoint
@@ -262,6 +262,8 @@ def ratios_of(case: Case, texts: Mapping[Role, Texts]) -> dict[tuple[str, str], 
     score = float(scores_in(sides.known.space)([a], [b])[0, 0])
     for pair in PAIRS:
         assessed = ratios.weigh(pair, score, (a.n, b.n), told, other=other, unlike=case.abstains)
+        if assessed is not None and sides is case.plain:
+            assessed = assessed.limited(MOST_UNLIKE)
         if assessed is not None and (pair not in found or _cost(assessed) < _cost(found[pair])):
             found[pair] = assessed
     return found

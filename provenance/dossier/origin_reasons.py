@@ -355,7 +355,8 @@ def canonical_view(why: str) -> str:
     """Suspect and reference are compared in the canonical view."""
     return (
         f"Suspect and reference are of unlike format. {why} They are compared in the canonical "
-        "view, without case, Markdown and spacing; what that view cannot tell apart stays open."
+        "view, without case, Markdown and spacing; what that view cannot tell apart stays open, "
+        "and a ratio of style is 10 at most, as calibrations hold no re-formatted texts."
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from provenance.findings import EffectiveUnits, KnownPairs, Proposition
 
@@ -28,6 +28,19 @@ class Assessed:
     def assessed(self) -> bool:
         """Whether there is a ratio."""
         return self.log10_lr is not None
+
+    def limited(self, most: float) -> Assessed:
+        """The same, at most ``most`` (log10): its interval and bounds, too."""
+        if self.log10_lr is None or self.interval is None or self.bounds is None:
+            return self
+        (low, high), (least, bound) = self.interval, self.bounds
+        return replace(
+            self,
+            log10_lr=min(self.log10_lr, most),
+            interval=(min(low, most), min(high, most)),
+            bounds=(least, min(bound, most)),
+            clipped=self.clipped or self.log10_lr > most,
+        )
 
     def withheld(self, why_not: str) -> Assessed:
         """The same without the ratio."""

@@ -65,7 +65,7 @@ def candidates(document: StudyDocument) -> list[Block]:
         "Models of the library. p: of the null hypothesis that the suspect's outputs are this "
         f"model's, each at α = {alpha:g}. LR: this model against a model of another maker; * at a "
         "bound of the calibration. View: plain where formats are unlike, and texts are compared "
-        "without case, Markdown and spacing."
+        "without case, Markdown and spacing; the ratio is 10 at most there."
     )
     blocks: list[Block] = [Heading("Models of the library"), Table(caption, _CANDIDATES, rows)]
     rest = len(document.candidates) - len(shown)

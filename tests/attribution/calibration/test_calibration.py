@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from provenance.attribution.calibration import (
+    Assessed,
     Calibration,
     Case,
     Pairs,
@@ -355,3 +358,15 @@ def test_ratios_rise_with_scores_within_the_bounds(scores: list[float]) -> None:
 
 
 _SHARED = fitted(population(np.random.default_rng(13), 15, 2))
+
+
+def test_a_limited_ratio_has_limited_intervals_and_bounds():
+    ratio = Assessed(1.4, (0.9, 1.6), (-1.1, 1.7), False, "c", "p", 9.0, 50.0, None)
+    found = ratio.limited(1.0)
+    assert (found.log10_lr, found.interval, found.bounds) == (1.0, (0.9, 1.0), (-1.1, 1.0))
+    assert found.clipped
+    low = replace(ratio, log10_lr=-1.1, interval=(-1.2, -0.9)).limited(1.0)
+    assert (low.log10_lr, low.interval, low.bounds) == (-1.1, (-1.2, -0.9), (-1.1, 1.0))
+    assert not low.clipped
+    none = ratio.withheld("no calibration")
+    assert none.limited(1.0) == none

@@ -64,7 +64,8 @@ def test_a_library_without_the_canonical_view_abstains(world):
     assert study.verdict.label == "inconclusive"
     both = world.attribute(*sides)
     assert both.document.propositions[0].log10_lr is not None
-    assert both.document.propositions[0].log10_lr > -0.5
+    assert 1 >= both.document.propositions[0].log10_lr > -0.5
+    assert both.document.propositions[0].bound_high <= 1
     assert both.document.population.views == ("canonical",)
     assert [r.code for r in both.verdict.reasons][1:3] == ["misleading_ratios", "canonical_view"]
 
