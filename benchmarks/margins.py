@@ -13,7 +13,7 @@ set        mean number of models in a set
 strangers  share of bundles with a set where all models of the suspect's unit left the library
 refitted   the same where what parts the models learnt without the unit, too (with --refit)
 new        the same where the space did as well (with --refit): what a maker outside the library
-           really sees; `identify` prints the first
+           really sees, and what `identify` prints (`provenance.attribution.outsiders`)
 
 The weight .25 and the limit 2 were chosen on misguided and reasoning_gsm, as `identify` ships them.
 Unit of every rate: a bundle; bundles of one model share outputs, and rounds share models.
