@@ -126,8 +126,8 @@ def shared_words(outputs: int, beginning: int, ending: int, made: int) -> str:
         f"{_sharing('suspect', outputs, beginning, ending)} The model may write so, or a host may "
         f"have added them: {counted(made, 'comparison')} were made, with these words and without "
         "them. A model is excluded only if each of them excludes it, and has its ratio from the "
-        "one in which it fits best; the order of a closed set is of the texts by which its first "
-        "model leads most. So sets may be larger, and a maker outside the library may get one more "
+        "one in which it fits best; the order of a closed set is of the texts in which some model "
+        "does. So sets may be larger, and a maker outside the library may get one more "
         "often, than without such words."
     )
 

@@ -119,6 +119,19 @@ def test_the_order_of_a_closed_set_is_of_the_texts_that_tell_the_models_apart_be
     assert first >= without - 1 >= 6
 
 
+def test_the_order_of_a_closed_set_is_of_the_texts_in_which_some_model_fits_best(world, known):
+    """Where there are outputs enough for p-values, the order is that of texts without a host."""
+    for u in range(6):
+        own = [t.strip() for t in world.some(f"m{u}", N, "q")]
+        held = against(texts_of(hosted(own, "both")), known, alpha=0.05, seed=1)
+        if not held.found.found.included.any():
+            continue
+        alone = _order(held.leader.texts, known)
+        assert held.closed.first == alone.first
+        assert held.closed.lead == pytest.approx(alone.lead)
+        assert held.closed.first[0].name == _order(texts_of(own), known).first[0].name
+
+
 def _order(texts: Texts, known):
     """Of the texts as they stand alone."""
     sides = {s.view: s.closed for s in (known.main, known.plain)}
