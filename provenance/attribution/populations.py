@@ -34,7 +34,8 @@ from provenance.attribution.known_pairs import (
     Scored,
 )
 from provenance.attribution.layouts import RAW
-from provenance.attribution.outsiders import Outsiders, keep_outsiders
+from provenance.attribution.outsiders import Outsiders
+from provenance.attribution.outsiders_fit import keep_outsiders
 from provenance.attribution.ratios import language_of
 from provenance.attribution.telling import TELLINGS, Chosen, choose_telling, score_each
 from provenance.canonical import canonical_json

@@ -13,7 +13,8 @@ from provenance.attribution.inclusion import NewMakers, Seen
 from provenance.attribution.known_pairs import FITTED
 from provenance.attribution.margins import Margins
 from provenance.attribution.open_set import false_inclusion, open_set
-from provenance.attribution.outsiders import GROUPS, SUBSETS, Outsiders, fit_outsiders
+from provenance.attribution.outsiders import SUBSETS, Outsiders
+from provenance.attribution.outsiders_fit import GROUPS, fit_outsiders
 from provenance.attribution.populations import fit_shipped
 from provenance.errors import EvidenceError
 from provenance.library.parts import HELD_OUT, PARTS
