@@ -28,6 +28,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,15 +36,16 @@ import numpy as np
 import pandas as pd
 from _corpora import frame_of, labels_of, reformatted
 from _pairs import auc
-from identification import docstrings, known_of, suspect_of, without_unit
+from identification import docstrings, known_of, suspect_of
 
 import provenance
 from provenance.attribution import populations
 from provenance.attribution.answered import Answered, Battery
-from provenance.attribution.compared import View, own_parts
+from provenance.attribution.compared import own_parts
 from provenance.attribution.gathering import gather
 from provenance.attribution.holding import Texts, scores_in
 from provenance.attribution.identification import identify
+from provenance.attribution.known import InSpace, Known
 from provenance.attribution.known_pairs import score_pairs
 from provenance.attribution.likeness import likeness
 from provenance.attribution.matched import likenesses
@@ -152,6 +154,18 @@ def described(documents: dict[str, Any], unit: dict[str, str]) -> dict[str, Any]
     }
 
 
+def without_unit(known: Known, unit: str) -> Known:
+    """The library without the models of a unit, compared by their scores alone."""
+
+    def cut(side: InSpace) -> InSpace:
+        kept = tuple(m for m in side.enrolled.models if m.unit != unit)
+        enrolled = replace(side.enrolled, models=kept)
+        return replace(side, enrolled=enrolled, closed=None, outsiders=())
+
+    plain = None if known.plain is None else cut(known.plain)
+    return replace(known, main=cut(known.main), plain=plain)
+
+
 def strangers(library: Path, suspects: dict[str, tuple[list[str], list[str]]]) -> dict[str, float]:
     """Share of suspects with a set when no model of their unit is in the library."""
     opened = Library.open(library)
@@ -163,13 +177,8 @@ def strangers(library: Path, suspects: dict[str, tuple[list[str], list[str]]]) -
         known = without_unit(whole, unit[name])
         rng = np.random.default_rng(3)
         raw, plain = suspect_of(texts, known)
-        view = None
-        if plain is not None and known.plain is not None:
-            view = View(plain, known.plain.enrolled, scores_in(known.plain.space))
         main = known.main
-        found = identify(
-            raw, main.enrolled, scores_in(main.space), alpha=ALPHA, rng=rng, plain=view
-        )
+        found = identify(raw.suspect, raw.enrolled, raw.scores, alpha=ALPHA, rng=rng, plain=plain)
         hits["before"] += found is not None and bool(found.found.included.any())
         if answered is None:
             continue
