@@ -35,6 +35,8 @@ from provenance.findings import Candidate, FalseInclusion, LibraryMap, Populatio
 
 MOST = 20
 _FAR = 3.0
+# Where every model is compared so, prompt by prompt, no format is unlike.
+_LIMITED = "; the ratio is 10 at most there"
 _CANDIDATES = (
     Column("Model", "code", 2),
     Column("Family", "code", 1.2),
@@ -60,12 +62,13 @@ def candidates(document: StudyDocument) -> list[Block]:
         return []
     shown = document.candidates[:MOST]
     alpha = document.population.alpha
+    by_bundles = document.population.comparison != "same_prompts"
     rows = tuple(_candidate(c, alpha) for c in shown)
     caption = (
         "Models of the library. p: of the null hypothesis that the suspect's outputs are this "
         f"model's, each at α = {alpha:g}. LR: this model against a model of another maker; * at a "
         "bound of the calibration. View: plain where formats are unlike, and texts are compared "
-        "without case, Markdown and spacing; the ratio is 10 at most there."
+        f"without case, Markdown and spacing{_LIMITED if by_bundles else ''}."
     )
     blocks: list[Block] = [Heading("Models of the library"), Table(caption, _CANDIDATES, rows)]
     rest = len(document.candidates) - len(shown)
@@ -359,12 +362,9 @@ def _near(values: list[float]) -> list[float]:
 
 
 def _at_the_edge(far: int) -> str:
-    if not far:
-        return ""
-    where = "1 model lies beyond the edge at which it is"
-    return (
-        f" {where if far == 1 else f'{far:,} models lie beyond the edges at which they are'} drawn."
-    )
+    if far == 1:
+        return " 1 model lies beyond the edge at which it is drawn."
+    return f" {far:,} models lie beyond the edges at which they are drawn." if far else ""
 
 
 def _within(value: float, values: list[float]) -> float:

@@ -19,6 +19,7 @@ from provenance.attribution.origin import decide
 from provenance.cli.library_quality import new_makers, of_new_makers
 from provenance.cli.outcome import exit_code
 from provenance.dossier.sections.closed import closed as closed_section
+from provenance.dossier.sections.origin import candidates
 from provenance.dossier.terminal import summary
 from provenance.errors import BudgetExhausted, UsageError
 from provenance.evidence.store import Store
@@ -35,6 +36,7 @@ def test_a_known_model_is_in_the_set(world):
     study = world.identify(world.answers("m3"))
     inside = [c.name for c in study.document.candidates if c.in_set]
     assert "m3" in inside
+    assert any("the ratio is 10 at most there" in str(b) for b in candidates(study.document))
     assert study.document.candidates[0].name == "m3"
     assert len(inside) <= 3
     population = study.document.population
