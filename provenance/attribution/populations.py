@@ -13,7 +13,6 @@ enough gets a line of its own.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -34,9 +33,15 @@ from provenance.attribution.known_pairs import (
     Scored,
 )
 from provenance.attribution.layouts import RAW
-from provenance.attribution.outsiders import Outsiders
+from provenance.attribution.line_scopes import (
+    lengths_of,
+    lines_of,
+    rests_on,
+    shared_language,
+    slug,
+    units_of,
+)
 from provenance.attribution.outsiders_fit import keep_outsiders
-from provenance.attribution.ratios import language_of
 from provenance.attribution.telling import TELLINGS, Chosen, choose_telling, score_each
 from provenance.canonical import canonical_json
 from provenance.errors import UsageError
@@ -44,11 +49,9 @@ from provenance.evidence.files import write_atomically
 from provenance.library.population import Bundle, Library
 from provenance.library.relations import Relations
 from provenance.library.space import UNUSUAL, Sizes, Space, fit
-from provenance.transcript import Completion
 
 __all__ = ["Calibrated", "calibrate", "fit_shipped"]
 
-_AGREEING = 0.9  # share of the models whose texts must be in one language for it to be the scope
 Floats = NDArray[np.float64]
 
 
@@ -82,9 +85,6 @@ class Calibrated:
         Mean cost over units by exponent, where it was chosen (`telling.choose_telling`).
     closed
         Discriminants by kind of prompts, or why there is none; empty where none was asked for.
-    outsiders
-        By kind of prompts what a maker sees that is new to space and discriminants; empty where
-        the units do not suffice for that.
     """
 
     space: str
@@ -100,7 +100,6 @@ class Calibrated:
     telling: float = TELLINGS[0]
     tried: Mapping[float, float] = field(default_factory=dict)
     closed: Mapping[str, Halves | str] = field(default_factory=dict)
-    outsiders: Mapping[str, Outsiders] = field(default_factory=dict)
 
 
 def calibrate(
@@ -141,7 +140,7 @@ def calibrate(
     genre
         Of texts whose bundles state none, as the scope names it; empty covers any.
     language
-        The same; None: as the texts are (`ratios.language_of`), where all models agree.
+        The same; None: as the texts are (`line_scopes.shared_language`), where all models agree.
     outputs
         Sizes of a suspect's bundle.
     sizes
@@ -188,14 +187,14 @@ def calibrate(
     if say is not None:
         say("the space that is stored")
     if language is None:
-        language = _language(population)
+        language = shared_language(population)
     described = {"name": name, "genre": genre, "language": language, **_weighed(chosen)}
     described |= about or {}
     space = fit_shipped(population, rng=rng, sizes=sizes, about=described)
     space = replace(space, unusual=unusual)
     made: dict[str, Calibration] = {}
     missing: dict[str, str] = {}
-    for part in _lines(population, across):
+    for part in lines_of(population, across):
         for hypothesis in HYPOTHESES:
             called = f"{part.label}: {hypothesis}" if part.label else hypothesis
             if say is not None:
@@ -207,20 +206,20 @@ def calibrate(
                 continue
             made[called] = Calibration.fit(
                 pairs,
-                name="-".join(x for x in (name, _slug(part.label), hypothesis) if x),
+                name="-".join(x for x in (name, slug(part.label), hypothesis) if x),
                 hypothesis=hypothesis,
                 against=AGAINST,
                 scope=Scope(
                     space=space.digest,
                     genres=part.genres,
                     languages=(language,) if language else (),
-                    characters=_lengths(population, part.kinds),
+                    characters=lengths_of(population, part.kinds),
                     alike_only=view == RAW,
                 ),
-                population=_described(name, population, part.kinds),
+                population=rests_on(name, population, part.kinds),
                 rng=rng,
                 sources=population.sources,
-                units=_units(population, part.kinds),
+                units=units_of(population, part.kinds),
                 across=across,
             )
     if not any(c.hypothesis == "same_weights" for c in made.values()):
@@ -249,7 +248,7 @@ def calibrate(
             rng=rng.spawn(1)[0],
             say=say,
         )
-    outsiders = keep_outsiders(
+    keep_outsiders(
         library,
         population,
         space=space,
@@ -273,7 +272,6 @@ def calibrate(
         telling=chosen.telling,
         tried=chosen.costs,
         closed=closed,
-        outsiders=outsiders,
     )
 
 
@@ -281,30 +279,6 @@ def _weighed(chosen: Chosen) -> dict[str, Any]:
     """What the space's file says of the choice."""
     tried = {f"{telling:g}": round(cost, 4) for telling, cost in chosen.costs.items()}
     return {"telling": chosen.telling, **({"telling_tried": tried} if tried else {})}
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """Kinds of prompts that share a line; what it is called; the genres that it covers."""
-
-    kinds: tuple[str, ...]
-    label: str
-    genres: tuple[str, ...]
-
-
-def _lines(population: Population, across: Sequence[Across]) -> list[_Line]:
-    kinds = tuple(sorted(set(population.kinds)))
-    if len(kinds) == 1:
-        return [_Line(kinds, "", kinds if kinds[0] else ())]
-    tested = tuple(sorted({a.left_out for a in across}))
-    if len(tested) > 1 and all(a.holds for a in across):
-        # Of these genres only: that it holds on each of them says little of yet another.
-        return [_Line(tested, "", tested)]
-    return [
-        _Line((kind,), kind, (kind,))
-        for kind in kinds
-        if len(_units(population, (kind,))) >= FEWEST_UNITS
-    ]
 
 
 def fit_shipped(
@@ -344,15 +318,6 @@ def _relatives(scored: Scored, calibration: Calibration) -> float | None:
     return float(np.mean([r is not None and r > 0 for r in ratios]))
 
 
-def _language(population: Population) -> str:
-    """The language of the texts; empty, for any, where the models do not agree on one."""
-    found = Counter(
-        language_of([Completion(text=t) for t in texts]) for texts in population.samples
-    )
-    language, models = found.most_common(1)[0]
-    return language if models >= _AGREEING * len(population.samples) else ""
-
-
 def _why(population: Population, missing: Mapping[str, str]) -> str:
     if missing:
         return "; ".join(missing.values())
@@ -361,36 +326,6 @@ def _why(population: Population, missing: Mapping[str, str]) -> str:
         f"the texts answer {len(kinds)} kinds of prompts ({', '.join(kinds[:3])}, …), and no kind "
         f"has models of {FEWEST_UNITS} units; models are only paired within one kind. If all are "
         "of one genre, say so with --genre NAME"
-    )
-
-
-def _units(population: Population, kinds: Sequence[str]) -> tuple[str, ...]:
-    own = zip(population.units, population.kinds, strict=True)
-    return tuple(sorted({unit for unit, kind in own if kind in kinds}))
-
-
-def _slug(label: str) -> str:
-    return re.sub(r"[^A-Za-z0-9]+", "-", label).strip("-").lower()[:32]
-
-
-def _lengths(population: Population, kinds: Sequence[str]) -> tuple[float, float]:
-    """Smallest and largest mean length of a model's outputs, and a quarter beyond.
-
-    A new model may be a little terser or longer than each of the known ones; far beyond them the
-    ratios were not measured.
-    """
-    n = np.bincount(population.training.models)
-    total = np.bincount(population.training.models, population.characters)
-    means = (total / n)[[k in kinds for k in population.kinds]]
-    return float(np.floor(means.min() / 1.25)), float(np.ceil(means.max() * 1.25))
-
-
-def _described(name: str, population: Population, kinds: Sequence[str]) -> str:
-    chosen = np.array([k in kinds for k in population.kinds])
-    outputs = int(chosen[population.training.models].sum())
-    return (
-        f"{name}: {int(chosen.sum())} models of {len(_units(population, kinds))} units, "
-        f"{outputs:,} outputs"
     )
 
 

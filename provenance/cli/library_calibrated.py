@@ -34,9 +34,11 @@ def show(
     for view, done in found.items():
         _print(library, done, seed, view)
     _print_matched(matched)
-    strangers = [for_terminal(of_new_makers(one), 300) for one in new_makers(library)]
-    for line in [*strangers, *([""] if strangers else [])]:
-        print(line)
+    strangers = new_makers(library)
+    for one in strangers:
+        print(for_terminal(of_new_makers(one), 300))
+    if strangers:
+        print()
     print("Cllr: mean cost in bits, 0 perfect, 1 useless; floor: the best within these bounds")
     print(f"Scope, limits and plots: provenance library show --library {library.path}")
 
